@@ -1,0 +1,2 @@
+//! Generates `src/sys` from the ABI facts.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Programs a user of dxgrt would run first.
