@@ -223,10 +223,15 @@ impl Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LostReason {
-    /// An address or a command that the device cannot use.
+    /// An operation used an address that is not mapped.
+    PageFault {
+        /// The address.
+        address: u64,
+    },
+    /// The device refused a command, or failed in another way.
     Fault,
     /// Work ran longer than the timeout of the driver (TDR, 2 s by default).
-    TimedOut,
+    Timeout,
     /// The adapter was removed, or its driver restarted.
     Removed,
     /// The driver refuses calls in a way that leaves the state unknown.
@@ -234,40 +239,46 @@ pub enum LostReason {
 }
 
 /// The cause of a lost device, the same for everything that was in flight.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LostCause {
     /// What kind of loss.
     pub reason: LostReason,
-    /// Sequence number of the operation that was running, where the device tells it.
-    pub ticket: Option<u64>,
     /// What the driver says.
-    pub message: Arc<str>,
+    pub message: String,
+    /// Sequence number of the operation that was running, where the device tells it.
+    pub operation: Option<u64>,
+    /// Number of its stream, where known.
+    pub stream: Option<u32>,
 }
 
 impl LostCause {
-    /// A cause with its sentence.
-    #[allow(dead_code, reason = "made by the backends and by tests")]
-    pub(crate) fn new(reason: LostReason, ticket: Option<u64>, message: impl Into<Arc<str>>) -> Self {
-        LostCause { reason, ticket, message: message.into() }
+    /// A cause that names no operation.
+    pub(crate) fn new(reason: LostReason, message: impl Into<String>) -> Self {
+        LostCause { reason, message: message.into(), operation: None, stream: None }
     }
 }
 
 impl std::fmt::Display for LostCause {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let what = match self.reason {
-            LostReason::Fault => "a fault",
-            LostReason::TimedOut => "work ran over the time limit",
-            LostReason::Removed => "the adapter was removed",
-            LostReason::Driver => "the driver failed",
-        };
-        write!(f, "{what} ({})", self.message)?;
-        match self.ticket {
-            Some(ticket) => write!(f, ", in operation {ticket}"),
-            None => Ok(()),
+        match self.reason {
+            LostReason::PageFault { address } => write!(f, "a fault at address {address:#x}")?,
+            LostReason::Fault => f.write_str("a fault")?,
+            LostReason::Timeout => f.write_str("work ran over the time limit")?,
+            LostReason::Removed => f.write_str("the adapter was removed")?,
+            LostReason::Driver => f.write_str("the driver failed")?,
         }
+        write!(f, " ({})", self.message)?;
+        if let Some(operation) = self.operation {
+            write!(f, ", in operation {operation}")?;
+        }
+        if let Some(stream) = self.stream {
+            write!(f, " of stream {stream}")?;
+        }
+        Ok(())
     }
 }
+
+impl std::error::Error for LostCause {}
 
 /// Which bound has no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -390,8 +401,9 @@ mod tests {
 
     #[test]
     fn a_lost_device_is_reported_unchanged_to_everybody() {
-        let lost =
-            Error::DeviceLost { cause: Arc::new(LostCause::new(LostReason::TimedOut, Some(9), "2000 ms passed")) };
+        let lost = Error::DeviceLost {
+            cause: Arc::new(LostCause { operation: Some(9), ..LostCause::new(LostReason::Timeout, "2000 ms passed") }),
+        };
         let failure = Failure::of_device(lost);
         for ticket in [1, 9, 10] {
             let seen = failure.seen_by(ticket);

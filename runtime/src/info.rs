@@ -13,6 +13,8 @@ pub struct DeviceInfo {
     pub selector: Selector,
     /// Name of the adapter.
     pub name: Arc<str>,
+    /// The adapter's LUID, 0 where there is none.
+    pub luid: u64,
     /// Architecture that module images are matched with, for example "x86-64" or "sm_90".
     pub architecture: Arc<str>,
     /// Whether kernels can be launched on it. A real `dxg` node serves information and the self-test only.
@@ -39,6 +41,8 @@ pub struct DeviceInfo {
     pub hardware_queues: u16,
     /// Whether submissions are posted; otherwise each is a round trip to the host.
     pub async_messages: bool,
+    /// Whether the runtime sleeps on posted messages only (probed when the device was opened).
+    pub posted_wake_up: bool,
 }
 
 impl DeviceInfo {
