@@ -1,0 +1,316 @@
+//! What comes in: operations, the work they stand for, and what they say about the memory they touch.
+
+use core::fmt;
+
+use smallvec::SmallVec;
+
+/// Nanoseconds on the caller's monotonic clock. The zero point is the caller's choice; only differences matter.
+pub type Nanos = u64;
+
+/// A stream: a sequence of operations that run in order. Ids are small and dense; they index tables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u32);
+
+/// An event, recorded in one stream and waited for in others. Ids are small and dense; they index tables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId(pub u32);
+
+/// An operation's place in the order of acceptance: strictly increasing over the whole device, never 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// Names the measured time of a kind of launch: one per kernel, or one per kernel and size class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CostKey(pub u32);
+
+/// How much a stream is in a hurry compared with others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// Enters batches before all others and looks for the emptiest hardware queue.
+    High,
+    /// The usual one.
+    #[default]
+    Normal,
+    /// Enters batches last (but every eighth batch begins with it, so it never starves).
+    Low,
+}
+
+/// Which way a copy goes: each way is one copy engine of the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CopyKind {
+    /// From host memory into device memory.
+    HostToDevice,
+    /// From device memory into host memory.
+    DeviceToHost,
+    /// Inside device memory.
+    DeviceToDevice,
+}
+
+/// One operation of one stream: what a wait refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Point {
+    /// The stream of the operation.
+    pub stream: StreamId,
+    /// The operation.
+    pub ticket: Ticket,
+}
+
+/// What an operation does, as far as batching needs to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// A kernel launch.
+    Launch {
+        /// Launches of one wave with the same value may become one dispatch; `None` never merges.
+        merge: Option<u64>,
+        /// How many blocks it has.
+        blocks: u64,
+        /// Under which name its time is measured.
+        cost: CostKey,
+    },
+    /// A copy of `len` bytes.
+    Copy {
+        /// Which way it goes.
+        kind: CopyKind,
+        /// First byte read.
+        src: u64,
+        /// First byte written.
+        dst: u64,
+        /// Bytes.
+        len: u64,
+    },
+    /// A fill of `len` bytes with a repeated pattern.
+    Fill {
+        /// First byte written.
+        dst: u64,
+        /// Bytes.
+        len: u64,
+        /// Bytes of the pattern (1, 2, 4 or 8).
+        pattern_len: u8,
+    },
+    /// Records an event: it is complete when everything before it in its stream is.
+    Record {
+        /// The event.
+        event: EventId,
+        /// Whether the device writes its clock. A timed record gets a wave of its own in its stream, so that the time
+        /// lies after everything before it and before everything behind it; an untimed one costs nothing.
+        timed: bool,
+    },
+    /// Everything behind it in its stream comes after the latest record of the event accepted before this operation.
+    /// Never recorded: no wait (`cuStreamWaitEvent` has the same meaning).
+    Wait {
+        /// The event.
+        event: EventId,
+        /// Filled in by the scheduler: the record it refers to, where that is in another stream. Callers give `None`.
+        source: Option<Point>,
+    },
+    /// Does nothing; complete when everything before it in its stream is.
+    Marker,
+}
+
+/// A range of memory that an operation reads or writes: 16 bytes, the writing flag beside the length.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    start: u64,
+    /// Length in bits 1..64, "writes" in bit 0.
+    length_and_write: u64,
+}
+
+impl Access {
+    /// The longest length an access can state; a longer one is cut, and as no address space is half as large, nothing
+    /// is lost by it.
+    const LENGTH_MAX: u64 = u64::MAX >> 1;
+
+    /// `len` bytes from `start` on, written (and perhaps also read) if `write`.
+    #[must_use]
+    pub const fn new(start: u64, len: u64, write: bool) -> Self {
+        let len = if len > Self::LENGTH_MAX { Self::LENGTH_MAX } else { len };
+        Self { start, length_and_write: len << 1 | write as u64 }
+    }
+
+    /// `len` bytes from `start` on, only read.
+    #[must_use]
+    pub const fn read(start: u64, len: u64) -> Self {
+        Self::new(start, len, false)
+    }
+
+    /// `len` bytes from `start` on, written.
+    #[must_use]
+    pub const fn write(start: u64, len: u64) -> Self {
+        Self::new(start, len, true)
+    }
+
+    /// The first byte.
+    #[must_use]
+    pub const fn start(self) -> u64 {
+        self.start
+    }
+
+    /// One past the last byte.
+    #[must_use]
+    pub const fn end(self) -> u64 {
+        self.start.saturating_add(self.length_and_write >> 1)
+    }
+
+    /// Whether it writes.
+    #[must_use]
+    pub const fn writes(self) -> bool {
+        self.length_and_write & 1 != 0
+    }
+
+    /// Whether the order of the two shows: they overlap and one of them writes.
+    #[must_use]
+    pub const fn conflicts_with(self, other: Self) -> bool {
+        (self.length_and_write | other.length_and_write) & 1 != 0
+            && self.start < other.end()
+            && other.start < self.end()
+            && self.start < self.end()
+            && other.start < other.end()
+    }
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.writes() { "write" } else { "read" };
+        write!(f, "{kind} {:#x}..{:#x}", self.start(), self.end())
+    }
+}
+
+/// The accesses of one operation; three fit without the heap.
+pub type AccessList = SmallVec<[Access; 3]>;
+
+/// What an operation promises about the memory it touches.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Hazard {
+    /// Nothing: it runs after everything before it in its stream, and everything behind it runs after it.
+    #[default]
+    Ordered,
+    /// It touches these ranges and nothing else, so it may run beside neighbours of its stream that it cannot disturb.
+    Declared(AccessList),
+}
+
+impl Hazard {
+    /// What a copy touches.
+    #[must_use]
+    pub fn copy(src: u64, dst: u64, len: u64) -> Self {
+        Self::Declared(AccessList::from_slice(&[Access::read(src, len), Access::write(dst, len)]))
+    }
+
+    /// What a fill touches.
+    #[must_use]
+    pub fn fill(dst: u64, len: u64) -> Self {
+        Self::Declared(AccessList::from_slice(&[Access::write(dst, len)]))
+    }
+}
+
+/// One operation with the caller's own data `T`.
+#[derive(Clone, Debug)]
+pub struct Operation<T> {
+    /// The stream it belongs to.
+    pub stream: StreamId,
+    /// Its place in the order of acceptance.
+    pub ticket: Ticket,
+    /// What it does.
+    pub work: Work,
+    /// What it promises about memory.
+    pub hazard: Hazard,
+    /// Upper bound of its encoded size, with a packet header and a barrier of its own.
+    pub bytes: u32,
+    /// The caller's data: comes back in the [`Batch`](crate::Batch), then through
+    /// [`poll_retired`](crate::Scheduler::poll_retired).
+    pub payload: T,
+}
+
+/// Everything of `stream` up to and including `ticket` is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Completed {
+    /// The stream.
+    pub stream: StreamId,
+    /// The last complete operation.
+    pub ticket: Ticket,
+}
+
+/// Why an operation was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RejectReason {
+    /// The stream was never announced with `handle_stream`, or was dropped.
+    UnknownStream,
+    /// The stream or event id is too large to index a table.
+    IdOutOfRange,
+    /// The ticket is not above the last accepted one.
+    TicketOutOfOrder,
+    /// Its encoded size is above the cap of a whole batch.
+    TooLarge,
+    /// The stream holds as many operations as it may.
+    StreamFull,
+    /// The device holds as many operations as it may.
+    DeviceFull,
+    /// The device was lost.
+    DeviceLost,
+}
+
+impl fmt::Display for RejectReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnknownStream => "the stream is not known: announce it with handle_stream first",
+            Self::IdOutOfRange => "the id is out of range: ids must be below 1,048,576",
+            Self::TicketOutOfOrder => "the ticket is not above the last accepted one: tickets must increase strictly",
+            Self::TooLarge => {
+                "the operation's encoded size is above the byte cap of a batch: raise the cap or split it"
+            }
+            Self::StreamFull => "the stream is full: wait until it has drained to its low threshold",
+            Self::DeviceFull => "the device is full: wait until it has drained to its low threshold",
+            Self::DeviceLost => "the device was lost: open it again",
+        })
+    }
+}
+
+impl core::error::Error for RejectReason {}
+
+/// An operation that was not taken, given back with the reason. It did nothing.
+#[derive(Clone, Debug)]
+pub struct Rejected<T> {
+    /// The operation, as it was given.
+    pub operation: Operation<T>,
+    /// Why.
+    pub reason: RejectReason,
+}
+
+impl<T> fmt::Display for Rejected<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Operation { stream, ticket, .. } = &self.operation;
+        write!(f, "operation {} of stream {} was not taken: {}", ticket.0, stream.0, self.reason)
+    }
+}
+
+impl<T: fmt::Debug> core::error::Error for Rejected<T> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accesses_conflict_only_where_they_overlap_and_one_writes() {
+        let read = Access::read(100, 10);
+        assert!(read.conflicts_with(Access::write(109, 1)));
+        assert!(Access::write(90, 11).conflicts_with(read));
+        assert!(!read.conflicts_with(Access::read(100, 10)));
+        assert!(!read.conflicts_with(Access::write(110, 1)));
+        assert!(!read.conflicts_with(Access::write(90, 10)));
+        assert!(!Access::write(105, 0).conflicts_with(read), "an empty range touches nothing");
+        assert!(Access::write(u64::MAX - 1, u64::MAX).conflicts_with(Access::read(u64::MAX - 1, 1)));
+    }
+
+    #[test]
+    fn an_access_keeps_what_it_was_given() {
+        let access = Access::write(0x1000, 0x20);
+        assert_eq!((access.start(), access.end(), access.writes()), (0x1000, 0x1020, true));
+        assert!(!Access::read(7, 3).writes());
+        assert_eq!(size_of::<Access>(), 16);
+    }
+
+    #[test]
+    fn the_frame_around_a_payload_stays_small() {
+        // 256 bytes per pending operation is the whole budget, payload included.
+        assert!(size_of::<Operation<()>>() <= 120, "{}", size_of::<Operation<()>>());
+    }
+}
