@@ -2,10 +2,13 @@
 #![deny(missing_docs)]
 #![allow(dead_code, reason = "removed when the parts of the runtime are joined")]
 
+mod backend;
 mod error;
 mod grid;
 mod info;
 mod limits;
+mod memory;
+mod op;
 mod selector;
 mod stats;
 

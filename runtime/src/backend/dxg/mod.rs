@@ -1,0 +1,1 @@
+//! The backend over dxg-io: batches become command packets, one submission each.

@@ -1,0 +1,235 @@
+//! What the driver needs of a device: submit batches, read fences, sleep on one descriptor, and memory.
+//!
+//! ```text
+//! driver ── submit(&Batch<Op>) ──► backend ──► packets, posted messages ──► device
+//!    ▲                                                                        │
+//!    └── progress(queue): one load of a fence page ◄──────────────────────────┘
+//! ```
+//!
+//! | call | who may make it |
+//! |---|---|
+//! | `submit`, `arm`, `wait_blocking`, `drain_event` | the holder of the driver role, one at a time |
+//! | everything else | any thread |
+
+use std::any::Any;
+use std::os::fd::BorrowedFd;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use dxg_scheduler::{Batch, QueueId, StreamId, Ticket};
+
+use crate::error::{Error, LostCause, Result};
+use crate::info::DeviceInfo;
+use crate::op::Op;
+
+pub(crate) mod dxg;
+
+/// A device that executes batches.
+pub(crate) trait Backend: Send + Sync {
+    /// What the device is.
+    fn info(&self) -> &DeviceInfo;
+
+    /// Hardware queues, numbered from 0.
+    fn queues(&self) -> u16;
+
+    /// Lowers a batch and hands it to the device, after its waits on other queues. Role holder only.
+    ///
+    /// `Busy` and `Lost` leave nothing behind; nothing of the batch was handed over.
+    fn submit(&self, batch: &Batch<Op>) -> Result<Submitted, SubmitError>;
+
+    /// How far a queue has come: one Acquire load, and a value above the last submitted one never counts
+    /// as progress (the host writes the maximum when the device is lost; [`Backend::health`] then says so).
+    fn progress(&self, queue: QueueId) -> u64;
+
+    /// Makes [`Backend::event_fd`] readable once `queue` reaches `value`. Role holder only. One-shot.
+    fn arm(&self, queue: QueueId, value: u64) -> Result<ArmKind>;
+
+    /// The descriptor to sleep on: an eventfd.
+    fn event_fd(&self) -> BorrowedFd<'_>;
+
+    /// Makes the descriptor silent again; true if it was readable.
+    fn drain_event(&self) -> bool;
+
+    /// Blocks until `queue` reaches `value`: one CPU wait with an eventfd, or spinning on the fence page.
+    fn wait_blocking(&self, queue: QueueId, value: u64, spin: bool) -> Result<()>;
+
+    /// Whether the device is alive. Costs no message as long as it is.
+    fn health(&self) -> Result<(), LostCause>;
+
+    /// The next failed operation not yet reported, of any queue that shares `queue`'s status block.
+    fn take_failure(&self, queue: QueueId) -> Option<KernelFailure>;
+
+    /// The operation that poisoned a stream, if one did.
+    fn stream_poisoned(&self, stream: StreamId) -> Option<Ticket>;
+
+    /// Makes a poisoned stream usable again. Only when nothing of it is in flight.
+    fn clear_poison(&self, stream: StreamId);
+
+    /// Device memory, mapped and resident.
+    fn allocate_device(&self, bytes: u64) -> Result<DeviceChunk>;
+
+    /// Host memory that the device can reach.
+    fn allocate_host(&self, bytes: usize) -> Result<HostChunk>;
+
+    /// Loads the best image of a module for this device.
+    fn load(&self, images: &[ModuleImage]) -> Result<BackendModule>;
+
+    /// Messages so far.
+    fn traffic(&self) -> Traffic;
+
+    /// Memory in use.
+    fn memory_usage(&self) -> BackendMemory;
+
+    /// Releases the device's objects. Later calls fail; fences stay readable.
+    fn close(&self);
+}
+
+/// What a submission cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Submitted {
+    /// Bytes the submission took of the bus ring.
+    pub ring_bytes: u32,
+}
+
+/// Why a batch was not submitted.
+#[derive(Clone, Debug)]
+pub(crate) enum SubmitError {
+    /// The command ring of the queue is full: try again after progress. Nothing was written.
+    Busy,
+    /// The device is lost.
+    Lost(LostCause),
+    /// This batch can never be submitted, or the driver refused it.
+    Failed(Error),
+}
+
+/// How a wake-up was armed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ArmKind {
+    /// By posted messages only.
+    Posted,
+    /// By one CPU wait: a round trip.
+    CpuWait,
+}
+
+/// An operation that failed without losing the device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KernelFailure {
+    /// The operation.
+    pub ticket: Ticket,
+    /// Its stream.
+    pub stream: StreamId,
+    /// What the device said.
+    pub message: String,
+}
+
+/// Device memory. Freed when dropped.
+pub(crate) struct DeviceChunk {
+    /// Its first address.
+    pub address: u64,
+    /// Its size.
+    pub len: u64,
+    /// What frees it.
+    pub owner: Box<dyn Any + Send + Sync>,
+}
+
+/// Host memory that the device reaches. Freed when dropped.
+pub(crate) struct HostChunk {
+    /// Where the process sees it.
+    pub ptr: NonNull<u8>,
+    /// Its size.
+    pub len: usize,
+    /// Where the device sees it.
+    pub device_address: u64,
+    /// What frees it.
+    pub owner: Box<dyn Any + Send + Sync>,
+}
+
+// SAFETY: needed because of the pointer. A chunk is memory, not a view of it: it may be sent and shared;
+// who reads and writes which bytes is up to those who hold pieces of it.
+unsafe impl Send for HostChunk {}
+// SAFETY: as above.
+unsafe impl Sync for HostChunk {}
+
+/// One image of a module.
+#[derive(Clone)]
+pub(crate) enum ModuleImage {
+    /// A native object for the software adapter. Whoever made it promised that it is trusted code.
+    Native(bytes::Bytes),
+    /// PTX text.
+    Ptx(Arc<str>),
+}
+
+/// A loaded module.
+pub(crate) struct BackendModule {
+    /// Its kernels. A native object does not list its kernels: see [`BackendModule::kernel`].
+    pub kernels: Vec<Arc<LoadedKernel>>,
+    /// Looks a kernel up that is not listed.
+    pub find: Option<Box<FindKernel>>,
+}
+
+/// Finds a kernel by name in an image that does not list its kernels.
+pub(crate) type FindKernel = dyn Fn(&str) -> Result<Arc<LoadedKernel>> + Send + Sync;
+
+/// A kernel that can be launched.
+pub(crate) struct LoadedKernel {
+    /// The device's number for it; never reused.
+    pub id: u64,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its parameters, where the image tells them.
+    pub signature: Option<Signature>,
+    /// Keeps the image loaded.
+    pub owner: Arc<dyn Any + Send + Sync>,
+}
+
+/// The parameters of a kernel in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Signature {
+    /// One entry per argument.
+    pub parameters: Vec<Parameter>,
+}
+
+/// One parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parameter {
+    /// A value of that many bytes, aligned to them.
+    Scalar {
+        /// Its size.
+        size: u32,
+    },
+    /// A buffer of elements of that size.
+    Buffer {
+        /// Bytes of an element.
+        element: u32,
+        /// The kernel reads it.
+        read: bool,
+        /// The kernel writes it.
+        write: bool,
+    },
+}
+
+/// Messages on the bus since the device was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Traffic {
+    /// Messages whose answer nobody waited for.
+    pub posted: u64,
+    /// Messages whose answer was waited for.
+    pub round_trips: u64,
+    /// Bytes of payload.
+    pub payload_bytes: u64,
+    /// Bytes of ring used.
+    pub ring_bytes: u64,
+    /// Messages that rang the host's doorbell.
+    pub doorbells: u64,
+    /// Sleeps because the ring was full.
+    pub full_ring_sleeps: u64,
+}
+
+/// Memory a backend holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct BackendMemory {
+    /// Device memory in chunks.
+    pub device_bytes: u64,
+    /// Device-visible host memory.
+    pub host_bytes: u64,
+}
