@@ -1,3 +1,7 @@
 //! The `/dev/dxg` boundary: everything between a Rust program and the guest driver of GPU paravirtualization.
 #![deny(missing_docs)]
+
+pub mod boundary;
 pub mod software;
+pub mod status;
+pub mod sys;
