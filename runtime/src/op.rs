@@ -69,34 +69,15 @@ pub(crate) enum OpKind {
         /// Address of 8 bytes, or 0.
         timestamp: u64,
     },
-    /// An event's wait. `source` is the record it refers to, if any: its stream's failure spreads here.
-    Wait {
-        /// Stream and ticket of the record; `None`: never recorded, so nothing to wait for.
-        source: Option<(dxg_scheduler::StreamId, dxg_scheduler::Ticket)>,
-    },
+    /// An event's wait; which record it waits for stands in the scheduler's part of the operation.
+    Wait,
     /// Nothing but a place in the stream.
     Marker,
 }
 
-/// One buffer argument of a launch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ArgAccess {
-    /// Where in the argument bytes its address stands.
-    pub arg_offset: u32,
-    /// [`ArgAccess::READ`] and [`ArgAccess::WRITE`].
-    pub flags: u32,
-    /// First byte of the range.
-    pub va: u64,
-    /// Bytes of the range.
-    pub len: u64,
-}
-
-impl ArgAccess {
-    /// The kernel reads the range.
-    pub const READ: u32 = 1;
-    /// The kernel writes the range.
-    pub const WRITE: u32 = 2;
-}
+/// One buffer argument of a launch, in the form of the command packets: where in the argument bytes its address stands,
+/// whether it is read or written, and the range.
+pub(crate) use dxg_io::software::packet::Access as ArgAccess;
 
 /// One thing an operation keeps alive. Two words, so that four of them cost no allocation.
 pub(crate) enum Keep {

@@ -16,6 +16,7 @@ use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+use dxg_io::software::kernel::{RustKernel, Signature};
 use dxg_scheduler::{Batch, QueueId, StreamId, Ticket};
 
 use crate::error::{Error, LostCause, Result};
@@ -153,6 +154,8 @@ unsafe impl Sync for HostChunk {}
 /// One image of a module.
 #[derive(Clone)]
 pub(crate) enum ModuleImage {
+    /// Rust functions, for the software adapter.
+    Rust(Vec<RustKernel>),
     /// A native object for the software adapter. Whoever made it promised that it is trusted code.
     Native(bytes::Bytes),
     /// PTX text.
@@ -177,35 +180,9 @@ pub(crate) struct LoadedKernel {
     /// Its name.
     pub name: Arc<str>,
     /// Its parameters, where the image tells them.
-    pub signature: Option<Signature>,
+    pub signature: Option<Arc<Signature>>,
     /// Keeps the image loaded.
     pub owner: Arc<dyn Any + Send + Sync>,
-}
-
-/// The parameters of a kernel in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Signature {
-    /// One entry per argument.
-    pub parameters: Vec<Parameter>,
-}
-
-/// One parameter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Parameter {
-    /// A value of that many bytes, aligned to them.
-    Scalar {
-        /// Its size.
-        size: u32,
-    },
-    /// A buffer of elements of that size.
-    Buffer {
-        /// Bytes of an element.
-        element: u32,
-        /// The kernel reads it.
-        read: bool,
-        /// The kernel writes it.
-        write: bool,
-    },
 }
 
 /// Messages on the bus since the device was opened.

@@ -24,7 +24,8 @@ use crate::error::{Error, Result};
 
 /// Alignment of every allocation, and the unit of the offset allocators.
 pub(crate) const GRANULE: u64 = 256;
-/// Size of the first chunk.
+/// Size of the first chunk unless the limits say otherwise.
+#[cfg(test)]
 const FIRST_CHUNK: u64 = 64 << 20;
 /// Chunks stop growing here.
 const LARGEST_CHUNK: u64 = 1 << 30;
@@ -57,6 +58,7 @@ pub(crate) struct MemoryPool {
 
 struct Shared {
     source: Box<dyn ChunkSource>,
+    first_chunk: u64,
     state: Mutex<PoolState>,
 }
 
@@ -114,9 +116,10 @@ enum Place {
 }
 
 impl MemoryPool {
-    /// A pool without any memory; the first allocation gets the first chunk.
-    pub fn new(source: impl ChunkSource + 'static) -> Self {
-        Self { shared: Arc::new(Shared { source: Box::new(source), state: Mutex::default() }) }
+    /// A pool without any memory; the first allocation gets a chunk of about `first_chunk` bytes.
+    pub fn new(source: impl ChunkSource + 'static, first_chunk: u64) -> Self {
+        let first_chunk = first_chunk.clamp(SMALLEST_CHUNK, LARGEST_CHUNK).next_power_of_two();
+        Self { shared: Arc::new(Shared { source: Box::new(source), first_chunk, state: Mutex::default() }) }
     }
 
     /// Memory for `len` bytes (0 gets an address too), aligned to 256 bytes.
@@ -190,7 +193,7 @@ impl MemoryPool {
     /// Adds a chunk that holds `reserved` bytes: twice the last one, or less when memory is short.
     fn grow(&self, state: &mut PoolState, reserved: u64) -> Result<()> {
         let last = state.chunks.iter().flatten().map(|c| c.memory.len).max();
-        let mut size = last.map_or(FIRST_CHUNK, |len| (len * 2).min(LARGEST_CHUNK));
+        let mut size = last.map_or(self.shared.first_chunk, |len| (len * 2).min(LARGEST_CHUNK));
         let least = reserved.next_power_of_two().max(SMALLEST_CHUNK);
         size = size.max(least);
         loop {

@@ -47,7 +47,7 @@ fn pool(limit: u64) -> (MemoryPool, Arc<FakeState>) {
     let fake = Fake::default();
     fake.state.limit.store(limit, Ordering::Relaxed);
     let state = fake.state.clone();
-    (MemoryPool::new(fake), state)
+    (MemoryPool::new(fake, FIRST_CHUNK), state)
 }
 
 const MIB: u64 = 1 << 20;

@@ -1,0 +1,185 @@
+//! Batches made by hand, lowered, and read back with the engine's own reader.
+
+use std::sync::Arc;
+
+use dxg_io::software::packet::{Access, Commands, Packet};
+use dxg_scheduler::{
+    CopyKind, CostKey, EventId, Extent, GroupKind, Hazard, Point, QueueId, StreamId, Ticket, Wave, Work,
+};
+use smallvec::smallvec;
+
+use super::*;
+use crate::backend::LoadedKernel;
+
+const HEADER: Header = Header { status_va: 0x1000, poison_va: 0x2000 };
+
+fn kernel(id: u64) -> Arc<LoadedKernel> {
+    Arc::new(LoadedKernel { id, name: "k".into(), signature: None, owner: Arc::new(()) })
+}
+
+fn launch(kernel_id: u64) -> (Work, OpKind) {
+    let access = Access { arg_offset: 8, flags: Access::READ, va: 0xabc0, len: 64 };
+    let kind = OpKind::Launch {
+        kernel: kernel(kernel_id),
+        grid: [3, 2, 1],
+        block: [64, 1, 1],
+        shared: 16,
+        args: smallvec![7; 16],
+        accesses: smallvec![access],
+    };
+    (Work::Launch { merge: Some(kernel_id), blocks: 6, cost: CostKey(0) }, kind)
+}
+
+fn copy(src: u64, dst: u64, len: u64) -> (Work, OpKind) {
+    (Work::Copy { kind: CopyKind::HostToDevice, src, dst, len }, OpKind::Copy { src, dst, len })
+}
+
+fn fill(dst: u64) -> (Work, OpKind) {
+    (Work::Fill { dst, len: 8, pattern_len: 4 }, OpKind::Fill { dst, len: 8, pattern: 0xffff, pattern_len: 4 })
+}
+
+type TestGroup = (GroupKind, Vec<(Work, OpKind)>);
+
+/// Waves of groups of operations; tickets count from 1, the stream is the ticket modulo 4. Copies become one extent each.
+fn batch(waves: Vec<(Option<u64>, Vec<TestGroup>)>) -> Batch<Op> {
+    let mut batch = Batch::new();
+    batch.queue = QueueId(0);
+    for (progress, groups) in waves {
+        let first_group = batch.groups.len() as u32;
+        for (kind, operations) in groups {
+            let start = batch.operations.len() as u32;
+            let extent_start = batch.extents.len() as u32;
+            for (work, kind) in operations {
+                let index = batch.operations.len() as u32;
+                if let Work::Copy { src, dst, len, .. } = work {
+                    batch.extents.push(Extent { src, dst, len, operations: index..index + 1 });
+                }
+                let ticket = u64::from(index) + 1;
+                batch.operations.push(Operation {
+                    stream: StreamId(ticket as u32 % 4),
+                    ticket: Ticket(ticket),
+                    work,
+                    hazard: Hazard::Ordered,
+                    bytes: 0,
+                    payload: Op { kind, keep: smallvec![] },
+                });
+            }
+            let extents = extent_start..batch.extents.len() as u32;
+            batch.groups.push(Group { range: start..batch.operations.len() as u32, kind, extents });
+        }
+        batch.waves.push(Wave { groups: first_group..batch.groups.len() as u32, progress });
+        batch.fence = progress.unwrap_or(batch.fence);
+    }
+    batch
+}
+
+/// The packets of a command buffer, one word each.
+fn read(bytes: &[u8]) -> Vec<String> {
+    let (header, commands) = Commands::parse(bytes).expect("a command buffer");
+    assert_eq!(header, HEADER);
+    commands
+        .map(|packet| match packet.expect("a packet") {
+            Packet::Dispatch(dispatch) => {
+                let tags: Vec<_> = dispatch.items().map(|item| item.expect("an item").op_tag).collect();
+                format!("dispatch {} {tags:?}", dispatch.kernel)
+            }
+            Packet::Copy(copies) => {
+                let list: Vec<_> = copies.iter().map(|c| (c.op_tag, c.src, c.dst, c.len)).collect();
+                format!("copy {list:?}")
+            }
+            Packet::Fill(fills) => {
+                let list: Vec<_> = fills.iter().map(|f| (f.op_tag, f.dst, f.len, f.pattern, f.pattern_len)).collect();
+                format!("fill {list:?}")
+            }
+            other => format!("{other:?}"),
+        })
+        .collect()
+}
+
+fn lowered(batch: &Batch<Op>) -> Vec<String> {
+    let most = bytes_at_most(batch);
+    let mut buffer = vec![0xee; most];
+    let len = lower(batch, &mut buffer, HEADER).expect("bytes_at_most are enough");
+    assert!(len <= most);
+    let packets = read(&buffer[..len]);
+    // One byte less than it took is refused, whatever is written by then.
+    assert!(lower(batch, &mut buffer[..len - 1], HEADER).is_err());
+    packets
+}
+
+#[test]
+fn a_group_is_one_packet_and_waves_are_apart() {
+    let batch = batch(vec![
+        (None, vec![(GroupKind::Launch, vec![launch(5), launch(5), launch(5)]), (GroupKind::Fill, vec![fill(0x40)])]),
+        (
+            Some(11),
+            vec![(GroupKind::Copy(CopyKind::HostToDevice), vec![copy(0x100, 0x200, 8), copy(0x300, 0x400, 16)])],
+        ),
+        (Some(12), vec![(GroupKind::Launch, vec![launch(6)])]),
+    ]);
+    let packets = lowered(&batch);
+    assert_eq!(packets.len(), 7, "{packets:#?}");
+    assert_eq!(packets[0], "dispatch 5 [1, 2, 3]");
+    assert_eq!(packets[1], "fill [(4, 64, 8, 65535, 4)]");
+    assert!(packets[2].starts_with("Barrier"));
+    assert_eq!(packets[3], "copy [(5, 256, 512, 8), (6, 768, 1024, 16)]");
+    assert!(packets[4].starts_with("Barrier"));
+    assert!(packets[5].starts_with("Progress") && packets[5].contains("11"), "{}", packets[5]);
+    assert_eq!(packets[6], "dispatch 6 [7]");
+}
+
+#[test]
+fn adjacent_copies_are_one_entry() {
+    let mut batch = batch(vec![(
+        Some(1),
+        vec![(GroupKind::Copy(CopyKind::DeviceToHost), vec![copy(0x100, 0x200, 8), copy(0x108, 0x208, 8)])],
+    )]);
+    batch.extents = vec![Extent { src: 0x100, dst: 0x200, len: 16, operations: 0..2 }];
+    batch.groups[0].extents = 0..1;
+    assert_eq!(lowered(&batch), ["copy [(1, 256, 512, 16)]"]);
+}
+
+#[test]
+fn launches_carry_everything() {
+    let batch = batch(vec![(Some(1), vec![(GroupKind::Launch, vec![launch(9)])])]);
+    let mut buffer = vec![0; 4096];
+    let len = lower(&batch, &mut buffer, HEADER).expect("room");
+    let (_, mut commands) = Commands::parse(&buffer[..len]).expect("a command buffer");
+    let Some(Ok(Packet::Dispatch(dispatch))) = commands.next() else { panic!("a dispatch") };
+    let item = dispatch.items().next().expect("one").expect("an item");
+    assert_eq!((item.op_tag, item.stream), (1, 1));
+    assert_eq!((item.grid, item.block, item.shared_bytes), ([3, 2, 1], [64, 1, 1], 16));
+    assert_eq!(item.args, [7; 16]);
+    assert_eq!(item.accesses.get(0), Some(Access { arg_offset: 8, flags: Access::READ, va: 0xabc0, len: 64 }));
+}
+
+#[test]
+fn kernels_in_one_group_are_never_mixed() {
+    let batch = batch(vec![(Some(1), vec![(GroupKind::Launch, vec![launch(1), launch(2), launch(2)])])]);
+    assert_eq!(lowered(&batch), ["dispatch 1 [1]", "dispatch 2 [2, 3]"]);
+}
+
+#[test]
+fn waits_pass_failures_on_and_records_take_the_time() {
+    let source = Some(Point { stream: StreamId(9), ticket: Ticket(77) });
+    let wait = |source| (Work::Wait { event: EventId(0), source }, OpKind::Wait);
+    let record = |timestamp| (Work::Record { event: EventId(0), timed: timestamp != 0 }, OpKind::Record { timestamp });
+    let batch = batch(vec![(
+        Some(1),
+        vec![
+            (GroupKind::Depend, vec![wait(source), wait(None)]),
+            (GroupKind::Timestamp, vec![record(0x5000), record(0)]),
+            (GroupKind::None, vec![(Work::Marker, OpKind::Marker)]),
+        ],
+    )]);
+    let packets = lowered(&batch);
+    assert_eq!(packets.len(), 2, "{packets:?}");
+    assert!(packets[0].starts_with("Depend") && packets[0].contains("77"), "{}", packets[0]);
+    assert!(packets[1].starts_with("Timestamp") && packets[1].contains("20480"), "{}", packets[1]);
+}
+
+#[test]
+fn a_batch_of_nothing_is_still_a_command_buffer() {
+    let batch = batch(vec![(Some(1), vec![(GroupKind::None, vec![(Work::Marker, OpKind::Marker)])])]);
+    assert_eq!(lowered(&batch), Vec::<String>::new());
+}
