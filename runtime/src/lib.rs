@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "removed when the parts of the runtime are joined")]
 
 mod backend;
+pub(crate) mod core;
 mod error;
 mod grid;
 mod info;
@@ -11,6 +12,7 @@ mod memory;
 mod op;
 mod selector;
 mod stats;
+mod sync;
 
 pub use error::{Error, Full, LostCause, LostReason, Result, TryError};
 pub use grid::{Extent, Grid};

@@ -1,0 +1,618 @@
+//! The completion timeline of a stream: how far it is, what failed, and who waits.
+//!
+//! The driver calls [`Timeline::complete`] with the highest ticket that is done, [`Timeline::fail`] and [`Timeline::lost`] with
+//! causes; futures ask [`Timeline::poll`] for one ticket. What is done without a failure is answered by one Acquire load.
+//! Everything else goes through a short lock; wakers are cloned, called and dropped outside of it.
+//!
+//! | field | written by | read by |
+//! | --- | --- | --- |
+//! | `progress`: completed ticket, and `SUSPECT` in the top bit | holders of the `registry` lock | anybody, without the lock |
+//! | `clean_from`: tickets at or above it are in no closed failure | holders of the lock, before they clear `SUSPECT` | anybody, after `progress` |
+//! | `registry`: waiters, failures, loss | holders of the lock | holders of the lock |
+//!
+//! A waiter is registered and the ticket looked at under one lock, and progress is made under the same lock, so either the
+//! waiter sees the progress or the progress sees the waiter. A registration dropped before a call takes its waker is never
+//! woken by that call; a waker that was taken already is owned by the call that took it.
+//!
+//! A failure concerns every ticket from its first on, until [`Timeline::reset`] says at which ticket the stream is sound again.
+//! Causes are `F`, cloned for each waiter: an `Arc` of whatever the runtime reports.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::task::{Context, Poll, Waker};
+
+use smallvec::SmallVec;
+
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{self, Arc, Mutation, Mutex, mutated};
+
+/// Set in `progress` while a failure is open, or forever after a loss: the answer is in the registry.
+const SUSPECT: u64 = 1 << 63;
+
+/// Wakers called between two looks into the registry: bounds both the critical section and the stack.
+const WAKE_BATCH: usize = if cfg!(dxg_loom) { 1 } else { 16 };
+
+/// Closed failures whose exact ranges are remembered. Older ones are merged: futures that were left unasked for over
+/// that many failures and resets of their stream are told of a failure, never of a success that was none.
+const CLOSED_FAILURES_MAX: usize = 64;
+
+/// The open end of a failure that was not reset.
+const OPEN: u64 = u64::MAX;
+
+/// One stream's timeline. Clones are the same timeline.
+pub(crate) struct Timeline<F> {
+    shared: Arc<Shared<F>>,
+}
+
+struct Shared<F> {
+    progress: AtomicU64,
+    clean_from: AtomicU64,
+    registry: Mutex<Registry<F>>,
+}
+
+struct Registry<F> {
+    /// By ticket, then by registration: what a completion wakes is a prefix, what a failure wakes a suffix.
+    waiters: BTreeMap<WaiterKey, Waker>,
+    next_registration: u64,
+    /// In the order of report; the first that contains a ticket is its cause.
+    failures: VecDeque<FailedRange<F>>,
+    /// Every ticket below the first number is answered with this cause (see `CLOSED_FAILURES_MAX`).
+    merged: Option<(u64, F)>,
+    lost: Option<F>,
+}
+
+struct FailedRange<F> {
+    from: u64,
+    until: u64,
+    cause: F,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct WaiterKey {
+    ticket: u64,
+    registration: u64,
+}
+
+/// The place of one future in the registry; empty until the first poll that has to wait. Dropping it ends the wait.
+pub(crate) struct Registration<F> {
+    place: Option<(Arc<Shared<F>>, WaiterKey)>,
+}
+
+impl<F> Default for Registration<F> {
+    fn default() -> Self {
+        Self { place: None }
+    }
+}
+
+impl<F> Clone for Timeline<F> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone() }
+    }
+}
+
+impl<F: Clone> Timeline<F> {
+    /// A timeline with nothing done.
+    pub(crate) fn new() -> Self {
+        let registry = Registry {
+            waiters: BTreeMap::new(),
+            next_registration: 0,
+            failures: VecDeque::new(),
+            merged: None,
+            lost: None,
+        };
+        let shared =
+            Shared { progress: AtomicU64::new(0), clean_from: AtomicU64::new(0), registry: Mutex::new(registry) };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The highest ticket that is done.
+    pub(crate) fn completed(&self) -> u64 {
+        // Acquire pairs with the Release store in `complete`.
+        self.shared.progress.load(Ordering::Acquire) & !SUSPECT
+    }
+
+    /// Whether [`Timeline::poll`] would have an answer.
+    pub(crate) fn is_done(&self, ticket: u64) -> bool {
+        self.outcome(ticket).is_some()
+    }
+
+    /// The answer for `ticket`, if there is one. Lock-free for what is done without a failure, and for what is still to come.
+    pub(crate) fn outcome(&self, ticket: u64) -> Option<Result<(), F>> {
+        // Acquire pairs with the Release store in `complete`: the caller sees the results that the driver saw before. A
+        // cleared SUSPECT pairs with the Release store in `reset`: `clean_from` is then at least as new.
+        let progress = self.shared.progress.load(Ordering::Acquire);
+        if progress & SUSPECT == 0 && ticket >= self.shared.clean_from.load(Ordering::Relaxed) {
+            return (ticket <= progress).then_some(Ok(()));
+        }
+        self.shared.registry.lock().outcome(progress_of(&self.shared), ticket)
+    }
+
+    /// The cause of the failure that later operations of the stream would be answered with.
+    pub(crate) fn failure(&self) -> Option<F> {
+        // Acquire pairs with the Release store in `fail` and `lost`.
+        if self.shared.progress.load(Ordering::Acquire) & SUSPECT == 0 {
+            return None;
+        }
+        let registry = self.shared.registry.lock();
+        let open = registry.failures.iter().find(|range| range.until == OPEN);
+        open.map(|range| &range.cause).or(registry.lost.as_ref()).cloned()
+    }
+
+    /// Whether somebody waits for `ticket` or for one before it.
+    pub(crate) fn has_waiter(&self, ticket: u64) -> bool {
+        self.shared.registry.lock().waiters.keys().next().is_some_and(|key| key.ticket <= ticket)
+    }
+
+    /// Everything up to `ticket` is done. A ticket at or below the last one, or any after a loss, changes nothing.
+    ///
+    /// A failure among what this completes must be reported by [`Timeline::fail`] before.
+    pub(crate) fn complete(&self, ticket: u64) {
+        debug_assert!(ticket < SUSPECT);
+        let mut registry = self.shared.registry.lock();
+        let progress = progress_of(&self.shared);
+        if registry.lost.is_some() || ticket <= progress & !SUSPECT {
+            return;
+        }
+        let order = if mutated(Mutation::TimelineCompleteRelaxed) { Ordering::Relaxed } else { Ordering::Release };
+        // Release pairs with the Acquire load in `outcome`: who sees the ticket done sees its results.
+        self.shared.progress.store(ticket | progress & SUSPECT, order);
+        loop {
+            let wakers = registry.take_waiters(|key| key.ticket <= ticket, 0);
+            drop(registry);
+            if !wake_all(wakers) {
+                return;
+            }
+            registry = self.shared.registry.lock();
+        }
+    }
+
+    /// The operation `from`, and every later one of the stream until a reset, fails with `cause`. An earlier failure
+    /// keeps what it has; after a loss this changes nothing.
+    pub(crate) fn fail(&self, from: u64, cause: F) {
+        let mut registry = self.shared.registry.lock();
+        if registry.lost.is_some() || registry.failures.iter().any(|range| range.until == OPEN && range.from <= from) {
+            return;
+        }
+        registry.failures.push_back(FailedRange { from, until: OPEN, cause });
+        self.suspect();
+        self.wake_from(registry, from);
+    }
+
+    /// The device is gone: everything that is not done, now or later, fails with `cause`. For good.
+    pub(crate) fn lost(&self, cause: F) {
+        let mut registry = self.shared.registry.lock();
+        if registry.lost.is_some() {
+            return;
+        }
+        registry.lost = Some(cause);
+        self.suspect();
+        self.wake_from(registry, 0);
+    }
+
+    /// The stream is sound again: operations from the ticket `next` on are judged by themselves.
+    pub(crate) fn reset(&self, next: u64) {
+        let mut registry = self.shared.registry.lock();
+        let mut any = false;
+        for range in registry.failures.iter_mut().filter(|range| range.until == OPEN) {
+            range.until = next;
+            any = true;
+        }
+        if !any {
+            return;
+        }
+        registry.failures.retain(|range| range.from < range.until);
+        while registry.failures.len() > CLOSED_FAILURES_MAX {
+            if let Some(oldest) = registry.failures.pop_front() {
+                let until = registry.merged.take().map_or(oldest.until, |(until, _)| until.max(oldest.until));
+                registry.merged = Some((until, oldest.cause));
+            }
+        }
+        // Before the Release store below, which pairs with the Acquire load in `outcome`.
+        self.shared.clean_from.store(next, Ordering::Relaxed);
+        if registry.lost.is_none() {
+            self.shared.progress.store(progress_of(&self.shared) & !SUSPECT, Ordering::Release);
+        }
+    }
+
+    /// Asks for `ticket`; when it is not done, `cx` is woken once it is. `on_waiter` is called, outside of the lock, by the first
+    /// waiter of a ticket: the driver learns that somebody waits, and may complete the ticket on the spot.
+    pub(crate) fn poll(
+        &self,
+        ticket: u64,
+        registration: &mut Registration<F>,
+        cx: &mut Context<'_>,
+        on_waiter: impl FnOnce(u64),
+    ) -> Poll<Result<(), F>> {
+        if let Some(outcome) = self.outcome(ticket) {
+            registration.release();
+            return Poll::Ready(outcome);
+        }
+        if registration
+            .place
+            .as_ref()
+            .is_some_and(|(shared, key)| key.ticket != ticket || !Arc::ptr_eq(shared, &self.shared))
+        {
+            registration.release();
+        }
+        // Cloning and dropping a waker is the executor's code: outside of the lock.
+        let waker = cx.waker().clone();
+        let mut registry = self.shared.registry.lock();
+        // The second look, under the lock: progress made before it is seen, progress made after it sees the waiter.
+        let look_again = !mutated(Mutation::TimelineRegisterBlindly);
+        if look_again && let Some(outcome) = registry.outcome(progress_of(&self.shared), ticket) {
+            drop(registry);
+            registration.release();
+            return Poll::Ready(outcome);
+        }
+        let (key, first) = match &registration.place {
+            Some((_, key)) => (*key, false),
+            None => registry.new_key(ticket),
+        };
+        let old = registry.waiters.insert(key, waker);
+        drop(registry);
+        drop(old);
+        registration.place.get_or_insert_with(|| (self.shared.clone(), key));
+        if first {
+            on_waiter(ticket);
+            if look_again && let Some(outcome) = self.outcome(ticket) {
+                registration.release();
+                return Poll::Ready(outcome);
+            }
+        }
+        Poll::Pending
+    }
+
+    /// A future of the outcome of `ticket`, for those who have none of their own.
+    pub(crate) fn wait_async(
+        &self,
+        ticket: u64,
+        mut on_waiter: impl FnMut(u64),
+    ) -> impl Future<Output = Result<(), F>> {
+        let mut registration = Registration::default();
+        std::future::poll_fn(move |cx| self.poll(ticket, &mut registration, cx, &mut on_waiter))
+    }
+
+    /// Sleeps on this thread until `ticket` is done.
+    pub(crate) fn wait(&self, ticket: u64, on_waiter: impl FnMut(u64)) -> Result<(), F> {
+        match self.outcome(ticket) {
+            Some(outcome) => outcome,
+            None => sync::block_on(self.wait_async(ticket, on_waiter)),
+        }
+    }
+
+    /// As [`Timeline::wait`], but no longer than until `deadline`: `None` then.
+    #[cfg(not(dxg_loom))]
+    pub(crate) fn wait_until(
+        &self,
+        ticket: u64,
+        deadline: std::time::Instant,
+        on_waiter: impl FnMut(u64),
+    ) -> Option<Result<(), F>> {
+        self.outcome(ticket).or_else(|| sync::block_on_until(self.wait_async(ticket, on_waiter), deadline))
+    }
+
+    /// Under the lock: from now on answers come from the registry.
+    fn suspect(&self) {
+        // Release pairs with the Acquire load in `outcome` and `failure`.
+        self.shared.progress.store(progress_of(&self.shared) | SUSPECT, Ordering::Release);
+    }
+
+    fn wake_from<'a>(&'a self, mut registry: sync::MutexGuard<'a, Registry<F>>, from: u64) {
+        loop {
+            let wakers = registry.take_waiters(|_| true, from);
+            drop(registry);
+            if !wake_all(wakers) {
+                return;
+            }
+            registry = self.shared.registry.lock();
+        }
+    }
+}
+
+/// The progress word, for holders of the registry lock: they are its only writers, so Relaxed reads the latest.
+fn progress_of<F>(shared: &Shared<F>) -> u64 {
+    shared.progress.load(Ordering::Relaxed)
+}
+
+/// Calls the wakers; whether the batch was full, so that there may be more.
+fn wake_all(wakers: SmallVec<[Waker; WAKE_BATCH]>) -> bool {
+    let more = wakers.len() == WAKE_BATCH;
+    wakers.into_iter().for_each(sync::wake);
+    more
+}
+
+impl<F: Clone> Registry<F> {
+    fn outcome(&self, progress: u64, ticket: u64) -> Option<Result<(), F>> {
+        if let Some((until, cause)) = &self.merged
+            && ticket < *until
+        {
+            return Some(Err(cause.clone()));
+        }
+        if let Some(range) = self.failures.iter().find(|range| (range.from..range.until).contains(&ticket)) {
+            return Some(Err(range.cause.clone()));
+        }
+        if ticket <= progress & !SUSPECT {
+            return Some(Ok(()));
+        }
+        self.lost.clone().map(Err)
+    }
+
+    /// A key for a new waiter, and whether it is the first of its ticket.
+    fn new_key(&mut self, ticket: u64) -> (WaiterKey, bool) {
+        self.next_registration += 1;
+        let key = WaiterKey { ticket, registration: self.next_registration };
+        let first_of_ticket = WaiterKey { ticket, registration: 0 };
+        (key, self.waiters.range(first_of_ticket..key).next().is_none())
+    }
+
+    /// Takes up to [`WAKE_BATCH`] waiters from the ticket `from` on, while `wanted`.
+    fn take_waiters(&mut self, wanted: impl Fn(&WaiterKey) -> bool, from: u64) -> SmallVec<[Waker; WAKE_BATCH]> {
+        let mut wakers = SmallVec::new();
+        let start = WaiterKey { ticket: from, registration: 0 };
+        while wakers.len() < WAKE_BATCH
+            && let Some(key) = self.waiters.range(start..).next().map(|(key, _)| *key).filter(&wanted)
+        {
+            wakers.extend(self.waiters.remove(&key));
+        }
+        wakers
+    }
+}
+
+impl<F> Registration<F> {
+    /// Whether a waiter is (or was, until it was woken) in the registry.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.place.is_some()
+    }
+
+    /// Ends the wait.
+    pub(crate) fn release(&mut self) {
+        if let Some((shared, key)) = self.place.take() {
+            if mutated(Mutation::TimelineDropKeepsWaker) {
+                return;
+            }
+            // A statement of its own: the guard is gone before the waker, which is the executor's code, is dropped.
+            let waker = shared.registry.lock().waiters.remove(&key);
+            drop(waker);
+        }
+    }
+}
+
+impl<F> Drop for Registration<F> {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+#[cfg(all(test, not(dxg_loom)))]
+mod tests {
+    use super::*;
+    use std::sync::Arc as StdArc;
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Wake;
+    use std::time::{Duration, Instant};
+
+    type Cause = StdArc<str>;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: StdArc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    impl Count {
+        fn get(&self) -> usize {
+            self.0.load(Ordering::SeqCst)
+        }
+    }
+
+    struct Waiter {
+        count: StdArc<Count>,
+        waker: Waker,
+        registration: Registration<Cause>,
+        told: Vec<u64>,
+    }
+
+    impl Waiter {
+        fn new() -> Self {
+            let count = StdArc::new(Count::default());
+            let waker = Waker::from(count.clone());
+            Self { count, waker, registration: Registration::default(), told: Vec::new() }
+        }
+
+        fn poll(&mut self, timeline: &Timeline<Cause>, ticket: u64) -> Poll<Result<(), Cause>> {
+            let told = &mut self.told;
+            let mut cx = Context::from_waker(&self.waker);
+            timeline.poll(ticket, &mut self.registration, &mut cx, |ticket| told.push(ticket))
+        }
+    }
+
+    #[test]
+    fn completion_is_monotone_and_wakes_what_is_reached() {
+        let timeline = Timeline::<Cause>::new();
+        let (mut early, mut late) = (Waiter::new(), Waiter::new());
+        assert!(early.poll(&timeline, 3).is_pending());
+        assert!(late.poll(&timeline, 9).is_pending());
+        assert!(timeline.has_waiter(3) && !timeline.has_waiter(2));
+        timeline.complete(5);
+        timeline.complete(4);
+        assert_eq!(timeline.completed(), 5);
+        assert_eq!((early.count.get(), late.count.get()), (1, 0));
+        assert_eq!(early.poll(&timeline, 3), Poll::Ready(Ok(())));
+        assert!(!early.registration.is_waiting());
+        timeline.complete(9);
+        assert_eq!((early.count.get(), late.count.get()), (1, 1));
+        assert_eq!(late.poll(&timeline, 9), Poll::Ready(Ok(())));
+    }
+
+    #[test]
+    fn the_first_waiter_of_a_ticket_is_announced() {
+        let timeline = Timeline::<Cause>::new();
+        let (mut first, mut second, mut other) = (Waiter::new(), Waiter::new(), Waiter::new());
+        assert!(first.poll(&timeline, 2).is_pending() && first.poll(&timeline, 2).is_pending());
+        assert!(second.poll(&timeline, 2).is_pending());
+        assert!(other.poll(&timeline, 1).is_pending());
+        assert_eq!((first.told, second.told, other.told), (vec![2], vec![], vec![1]));
+    }
+
+    #[test]
+    fn a_driver_that_completes_inside_the_announcement_is_seen_at_once() {
+        let timeline = Timeline::<Cause>::new();
+        let mut registration = Registration::default();
+        let mut cx = Context::from_waker(Waker::noop());
+        let answer = timeline.poll(1, &mut registration, &mut cx, |ticket| timeline.complete(ticket));
+        assert_eq!(answer, Poll::Ready(Ok(())));
+        assert!(!registration.is_waiting());
+    }
+
+    #[test]
+    fn a_dropped_or_moved_registration_is_not_woken() {
+        let timeline = Timeline::<Cause>::new();
+        let (mut dropped, mut moved) = (Waiter::new(), Waiter::new());
+        assert!(dropped.poll(&timeline, 1).is_pending());
+        dropped.registration = Registration::default();
+        assert!(moved.poll(&timeline, 1).is_pending());
+        assert!(moved.poll(&timeline, 7).is_pending());
+        timeline.complete(1);
+        assert_eq!((dropped.count.get(), moved.count.get()), (0, 0));
+        assert_eq!(StdArc::strong_count(&dropped.count), 2, "the registry keeps no waker of it");
+        timeline.complete(7);
+        assert_eq!(moved.count.get(), 1);
+    }
+
+    #[test]
+    fn the_latest_waker_is_woken() {
+        let timeline = Timeline::<Cause>::new();
+        let (mut first, second) = (Waiter::new(), Waiter::new());
+        assert!(first.poll(&timeline, 1).is_pending());
+        first.waker = second.waker.clone();
+        assert!(first.poll(&timeline, 1).is_pending());
+        timeline.complete(1);
+        assert_eq!((first.count.get(), second.count.get()), (0, 1));
+    }
+
+    #[test]
+    fn a_failure_concerns_later_tickets_until_the_reset() {
+        let timeline = Timeline::<Cause>::new();
+        let cause = Cause::from("kernel failed");
+        let mut waiters: Vec<_> = (3..=6).map(|ticket| (ticket, Waiter::new())).collect();
+        timeline.complete(2);
+        for (ticket, waiter) in &mut waiters {
+            assert!(waiter.poll(&timeline, *ticket).is_pending());
+        }
+        timeline.fail(5, cause.clone());
+        timeline.fail(6, Cause::from("a later one keeps the first cause"));
+        let woken: Vec<_> = waiters.iter().map(|(_, waiter)| waiter.count.get()).collect();
+        assert_eq!(woken, [0, 0, 1, 1]);
+        assert_eq!(timeline.failure(), Some(cause.clone()));
+        timeline.complete(6);
+        timeline.reset(7);
+        timeline.complete(8);
+        assert_eq!(timeline.failure(), None);
+        let outcomes: Vec<_> = (1..=9).map(|ticket| timeline.outcome(ticket)).collect();
+        let failed = Some(Err(cause));
+        let ok = Some(Ok(()));
+        assert_eq!(
+            outcomes,
+            [ok.clone(), ok.clone(), ok.clone(), ok.clone(), failed.clone(), failed, ok.clone(), ok, None]
+        );
+    }
+
+    #[test]
+    fn an_earlier_failure_reported_later_takes_only_what_is_before() {
+        let timeline = Timeline::<Cause>::new();
+        timeline.fail(5, Cause::from("five"));
+        timeline.fail(3, Cause::from("three"));
+        assert_eq!(timeline.outcome(2), None);
+        assert_eq!(timeline.outcome(3), Some(Err(Cause::from("three"))));
+        assert_eq!(timeline.outcome(5), Some(Err(Cause::from("five"))));
+        timeline.reset(4);
+        assert_eq!(timeline.outcome(3), Some(Err(Cause::from("three"))));
+        assert_eq!(timeline.outcome(4), None);
+    }
+
+    #[test]
+    fn a_loss_is_for_good() {
+        let timeline = Timeline::<Cause>::new();
+        let cause = Cause::from("removed");
+        let mut waiter = Waiter::new();
+        timeline.complete(4);
+        assert!(waiter.poll(&timeline, 5).is_pending());
+        timeline.lost(cause.clone());
+        assert_eq!(waiter.count.get(), 1);
+        timeline.complete(u64::MAX >> 1);
+        timeline.fail(1, Cause::from("late"));
+        timeline.reset(10);
+        assert_eq!(timeline.completed(), 4);
+        assert_eq!(timeline.outcome(4), Some(Ok(())));
+        assert_eq!(waiter.poll(&timeline, 5), Poll::Ready(Err(cause.clone())));
+        assert_eq!(timeline.outcome(11), Some(Err(cause.clone())));
+        assert_eq!(timeline.failure(), Some(cause));
+    }
+
+    #[test]
+    fn failures_are_bounded_and_never_turn_into_success() {
+        let timeline = Timeline::<Cause>::new();
+        for round in 0..200u64 {
+            let ticket = 1 + 2 * round;
+            timeline.fail(ticket, Cause::from("odd"));
+            timeline.complete(ticket);
+            timeline.reset(ticket + 1);
+            timeline.complete(ticket + 1);
+        }
+        for round in 0..200u64 {
+            assert!(matches!(timeline.outcome(1 + 2 * round), Some(Err(_))), "ticket {}", 1 + 2 * round);
+        }
+        assert_eq!(timeline.outcome(400), Some(Ok(())));
+        assert_eq!(timeline.outcome(398), Some(Ok(())), "recent successes are exact");
+        assert!(timeline.shared.registry.lock().failures.len() <= CLOSED_FAILURES_MAX);
+    }
+
+    #[test]
+    fn a_panicking_waker_does_not_keep_the_others_asleep() {
+        struct Bad;
+        impl Wake for Bad {
+            fn wake(self: StdArc<Self>) {
+                panic!("waker");
+            }
+        }
+        let timeline = Timeline::<Cause>::new();
+        let mut good = Waiter::new();
+        let mut bad = Waiter::new();
+        bad.waker = Waker::from(StdArc::new(Bad));
+        assert!(bad.poll(&timeline, 1).is_pending() && good.poll(&timeline, 1).is_pending());
+        timeline.complete(1);
+        assert_eq!(good.count.get(), 1);
+    }
+
+    #[test]
+    fn threads_wait_without_an_executor() {
+        let timeline = Timeline::<Cause>::new();
+        let soon = Instant::now() + Duration::from_millis(10);
+        assert_eq!(timeline.wait_until(1, soon, |_| ()), None);
+        std::thread::scope(|scope| {
+            let waiters: Vec<_> = (1..=40)
+                .map(|ticket| {
+                    (
+                        ticket,
+                        scope.spawn({
+                            let timeline = &timeline;
+                            move || timeline.wait(ticket, |_| ())
+                        }),
+                    )
+                })
+                .collect();
+            for ticket in 1..=20 {
+                timeline.complete(ticket);
+                std::thread::yield_now();
+            }
+            timeline.fail(31, Cause::from("no"));
+            timeline.complete(40);
+            for (ticket, waiter) in waiters {
+                assert_eq!(waiter.join().expect("waiter").is_ok(), ticket < 31, "ticket {ticket}");
+            }
+        });
+        assert!(timeline.shared.registry.lock().waiters.is_empty());
+    }
+}
