@@ -4,6 +4,7 @@
 
 mod backend;
 pub(crate) mod core;
+mod driver;
 mod error;
 mod grid;
 mod info;

@@ -8,6 +8,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use dxg_scheduler::StreamId;
 use smallvec::SmallVec;
 
 use crate::backend::LoadedKernel;
@@ -21,6 +22,8 @@ pub(crate) type KeepAlive = SmallVec<[Keep; 4]>;
 
 /// The payload of one operation.
 pub(crate) struct Op {
+    /// Its stream, which gets its room back when the operation is retired.
+    pub stream: StreamId,
     /// What to do.
     pub kind: OpKind,
     /// What it needs until it is done.

@@ -7,6 +7,7 @@
 
 pub(crate) mod admission;
 pub(crate) mod completion;
+pub(crate) mod doze;
 pub(crate) mod queue;
 pub(crate) mod role;
 pub(crate) mod staging;

@@ -61,7 +61,7 @@ fn batch(waves: Vec<(Option<u64>, Vec<TestGroup>)>) -> Batch<Op> {
                     work,
                     hazard: Hazard::Ordered,
                     bytes: 0,
-                    payload: Op { kind, keep: smallvec![] },
+                    payload: Op { stream: StreamId(ticket as u32 % 4), kind, keep: smallvec![] },
                 });
             }
             let extents = extent_start..batch.extents.len() as u32;

@@ -1,0 +1,479 @@
+//! The engine of one device: accepted operations go in, completions come out.
+//!
+//! The driver is a role, not a thread. A task that enqueues or waits takes it inline when it is free; the driver
+//! thread takes it when work is in flight and nobody else does. The role's state ([`state`]) is all that submits.
+//!
+//! | part | who may touch it |
+//! |---|---|
+//! | `queue`, `controls`, `counters`, `doze`, `wake` | any task |
+//! | `role` (scheduler, batch, queues) | the holder of the driver role |
+//! | `registry` (stream and event ids) | any task, behind a lock; never on the path of an operation |
+//! | `settings` | read by any task, replaced as a whole by `set_settings` |
+//! | `refusal` | written once (lost) or at shutdown; read before every acceptance |
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use dxg_scheduler::{EventId, Nanos, Operation, Priority, StreamId, Ticket};
+
+use crate::backend::Backend;
+use crate::core::admission::{self, Admission, Permit};
+use crate::core::completion::Registration;
+use crate::core::doze::{Doze, Need};
+use crate::core::queue::EnqueueQueue;
+use crate::core::role::DriverRole;
+use crate::error::{Error, Full, Result};
+use crate::limits::{Policy, Settings};
+use crate::op::Op;
+use crate::stats::Stats;
+
+mod counters;
+mod registry;
+mod settings;
+mod state;
+mod stream;
+mod thread;
+mod wake;
+
+pub(crate) use stream::{Cause, StreamShared};
+
+use counters::Counters;
+
+use registry::Registry;
+use state::{Left, State};
+use wake::WakeFd;
+
+/// Requests that may wait for the driver. Room for one per waiting task of a large server; when it is full, the driver
+/// is asked to hand everything over, which serves every request.
+const CONTROLS: usize = 4096;
+
+/// How often a reset looks whether its stream is idle.
+const RESET_LOOK: Duration = Duration::from_micros(50);
+
+/// A request to the driver that is not an operation.
+#[derive(Clone, Copy, Debug)]
+enum Control {
+    Waiter { stream: StreamId, ticket: Ticket },
+    Flush { stream: StreamId },
+    Drain,
+    StreamDropped { stream: StreamId },
+    EventDropped { event: EventId },
+    Configure,
+}
+
+/// Why operations were not accepted. Nothing has happened.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// There is no room now.
+    Full(Full),
+    /// There never will be, or the stream or device cannot take them.
+    Failed(Error),
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Refused::Failed(error)
+    }
+}
+
+fn too_many(n: usize, most: u32) -> Error {
+    Error::invalid(format!(
+        "{n} operations in one entry, and the limits let {most} in; raise `stream_operations` and `device_operations`, \
+         or split the list"
+    ))
+}
+
+/// The place of a future that waits for an operation.
+pub(crate) type Waiting = Registration<Cause>;
+
+/// The life of an engine.
+#[repr(u8)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open = 0,
+    /// Nothing is accepted any more; what was accepted is still completed.
+    Closing = 1,
+    /// The thread is gone and the backend is closed.
+    Closed = 2,
+}
+
+/// The engine of one device.
+pub(crate) struct Engine {
+    pub(crate) backend: Arc<dyn Backend>,
+    origin: Instant,
+    queue: EnqueueQueue<Operation<Op>>,
+    controls: EnqueueQueue<Control>,
+    role: DriverRole<State>,
+    admission: Admission,
+    registry: Registry,
+    settings: ArcSwap<Settings>,
+    refusal: ArcSwapOption<Error>,
+    flush_all: AtomicBool,
+    phase: AtomicU8,
+    closed: Closed,
+    doze: Doze,
+    wake: WakeFd,
+    pub(crate) counters: Counters,
+}
+
+/// Told when the engine has closed.
+type Closed = crate::core::completion::Timeline<Cause>;
+
+impl Engine {
+    /// Starts the engine over an open backend, with its driver thread.
+    pub(crate) fn start(backend: Arc<dyn Backend>, settings: Settings) -> Result<Arc<Self>> {
+        let engine = Arc::new(Self::new(backend, settings)?);
+        thread::spawn(engine.clone())?;
+        Ok(engine)
+    }
+
+    fn new(backend: Arc<dyn Backend>, settings: Settings) -> Result<Self> {
+        let bound = settings.limits.device_operations;
+        // Room for everything that admission lets in, so that a push after it cannot fail.
+        let (queue, operations) = EnqueueQueue::new(bound.high as usize);
+        let (controls, requests) = EnqueueQueue::new(CONTROLS);
+        let config = settings::scheduler_config(&settings, backend.queues());
+        let state = State::new(config, backend.queues(), operations, requests);
+        Ok(Engine {
+            queue,
+            controls,
+            role: DriverRole::new(state),
+            admission: Admission::new(admission::Bound { high: bound.high, low: bound.low }),
+            registry: Registry::default(),
+            settings: ArcSwap::from_pointee(settings),
+            refusal: ArcSwapOption::empty(),
+            flush_all: AtomicBool::new(false),
+            phase: AtomicU8::new(Phase::Open as u8),
+            closed: Closed::new(),
+            doze: Doze::new(),
+            wake: WakeFd::new().map_err(|error| Error::driver("eventfd", error))?,
+            counters: Counters::default(),
+            backend,
+            origin: Instant::now(),
+        })
+    }
+
+    /// Nanoseconds since the engine started: the scheduler's clock.
+    pub(crate) fn now(&self) -> Nanos {
+        self.origin.elapsed().as_nanos() as Nanos
+    }
+
+    // ---- streams and events ----
+
+    /// A new stream.
+    pub(crate) fn add_stream(&self, priority: Priority) -> Result<Arc<StreamShared>> {
+        self.check_open()?;
+        let bound = self.settings.load().limits.stream_operations;
+        let gate = self.admission.gate(admission::Bound { high: bound.high, low: bound.low });
+        self.registry.add_stream(|id| StreamShared::new(id, priority, gate)).inspect(|stream| {
+            // An id may have been used before, and its last user may have failed.
+            self.backend.clear_poison(stream.id);
+        })
+    }
+
+    /// The last handle of a stream is gone. What it accepted still completes.
+    pub(crate) fn remove_stream(&self, stream: &StreamShared) {
+        self.request(Control::StreamDropped { stream: stream.id });
+    }
+
+    /// A new event id.
+    pub(crate) fn add_event(&self) -> Result<EventId> {
+        self.check_open()?;
+        self.registry.add_event()
+    }
+
+    /// The event's id may be used again.
+    pub(crate) fn drop_event(&self, event: EventId) {
+        // The request goes first: the id's next user must find it never recorded.
+        self.request(Control::EventDropped { event });
+        self.registry.release_event(event);
+    }
+
+    /// Makes a failed stream usable again, when nothing of it is in flight any more; blocks until then.
+    pub(crate) fn reset(&self, stream: &StreamShared) -> Result<()> {
+        loop {
+            self.check_open()?;
+            if !stream.is_idle() {
+                // The timeline answers for failed operations before they are through, so it cannot be waited for.
+                self.flush(stream);
+                std::thread::sleep(RESET_LOOK);
+                continue;
+            }
+            self.backend.clear_poison(stream.id);
+            stream.timeline.reset(self.queue.next_ticket());
+            return Ok(());
+        }
+    }
+
+    fn stream(&self, id: StreamId) -> Option<Arc<StreamShared>> {
+        self.registry.stream(id)
+    }
+
+    fn release_stream(&self, id: StreamId) {
+        self.registry.release_stream(id);
+    }
+
+    fn for_each_stream(&self, mut f: impl FnMut(&StreamShared)) {
+        for stream in self.registry.streams() {
+            f(&stream);
+        }
+    }
+
+    // ---- operations ----
+
+    /// Accepts `n` operations with adjacent tickets, or none and says why. `make` is called with (ticket, index).
+    pub(crate) fn enqueue(
+        &self,
+        stream: &StreamShared,
+        n: usize,
+        make: impl FnMut(u64, usize) -> Operation<Op>,
+    ) -> Result<Range<u64>, Refused> {
+        self.check_stream(stream)?;
+        let count = u32::try_from(n).unwrap_or(u32::MAX);
+        match stream.gate.try_enter(count) {
+            Ok(permit) => self.enqueue_permitted(stream, permit, make),
+            Err(admission::Full::Stream) => Err(Refused::Full(Full::Stream)),
+            Err(admission::Full::Global) => Err(Refused::Full(Full::Device)),
+            Err(admission::Full::Never { most }) => Err(Refused::Failed(too_many(n, most))),
+        }
+    }
+
+    /// Waits until the stream has room for `n` more operations, and takes it. Cancel safe: room that is given to a
+    /// dropped future goes to the next in line.
+    pub(crate) async fn room<'a>(&self, stream: &'a StreamShared, n: usize) -> Result<Permit<'a>> {
+        self.check_stream(stream)?;
+        // Who waits for room waits for everything that takes it.
+        self.flush_everything();
+        let count = u32::try_from(n).unwrap_or(u32::MAX);
+        let permit = stream.gate.enter(count).await.map_err(|full| match full {
+            admission::Full::Never { most } => too_many(n, most),
+            // The wait is for both levels; neither is an error of it.
+            admission::Full::Stream | admission::Full::Global => Error::invalid("the wait for room was given up"),
+        })?;
+        self.check_stream(stream)?;
+        Ok(permit)
+    }
+
+    /// Accepts as many operations as the permit is for.
+    pub(crate) fn enqueue_permitted(
+        &self,
+        stream: &StreamShared,
+        permit: Permit<'_>,
+        mut make: impl FnMut(u64, usize) -> Operation<Op>,
+    ) -> Result<Range<u64>, Refused> {
+        let n = permit.n() as usize;
+        let tickets = self.queue.try_push_many(n, |ticket, index| {
+            let operation = make(ticket, index);
+            self.counters.count_operation(&operation.payload.kind);
+            operation
+        });
+        // The queue has a slot for everything that admission lets in, but a slot is freed after its operation is popped
+        // and room only after it is complete, so this is never full; if it ever is, the permit gives the room back.
+        let tickets = tickets.ok_or(Refused::Full(Full::Device))?;
+        permit.spend();
+        self.counters.operations.add(n as u64);
+        stream.accepted(tickets.end - 1);
+        // A thread that is up sees the operation by itself.
+        if !self.doze.is_awake() {
+            self.drive();
+        }
+        Ok(tickets)
+    }
+
+    fn check_stream(&self, stream: &StreamShared) -> Result<()> {
+        self.check_open()?;
+        match stream.timeline.failure() {
+            None => Ok(()),
+            Some(cause) => Err(cause.error.as_dependency()),
+        }
+    }
+
+    // ---- waiting ----
+
+    /// The outcome of an operation, if there is one. Asking hands over what was held back, so that asking again and
+    /// again comes to an end.
+    pub(crate) fn outcome(&self, stream: &StreamShared, ticket: u64) -> Option<Result<()>> {
+        let outcome = stream.timeline.outcome(ticket).or_else(|| {
+            self.waiter(stream, ticket);
+            stream.timeline.outcome(ticket)
+        });
+        outcome.map(|outcome| outcome.map_err(|cause| cause.seen_by(ticket)))
+    }
+
+    /// Polls for the outcome of an operation; the first poll drives.
+    pub(crate) fn poll(
+        &self,
+        stream: &StreamShared,
+        ticket: u64,
+        waiting: &mut Waiting,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<()>> {
+        let outcome = stream.timeline.poll(ticket, waiting, cx, |ticket| self.waiter(stream, ticket));
+        outcome.map_err(|cause| cause.seen_by(ticket))
+    }
+
+    /// Blocks until there is an outcome, or until `deadline`.
+    pub(crate) fn wait_until(
+        &self,
+        stream: &StreamShared,
+        ticket: u64,
+        deadline: Option<Instant>,
+    ) -> Option<Result<()>> {
+        let outcome = match deadline {
+            Some(deadline) => stream.timeline.wait_until(ticket, deadline, |ticket| self.waiter(stream, ticket)),
+            None => Some(stream.timeline.wait(ticket, |ticket| self.waiter(stream, ticket))),
+        };
+        outcome.map(|outcome| outcome.map_err(|cause| cause.seen_by(ticket)))
+    }
+
+    /// Somebody waits for `ticket`: hands over what it needs and, on a device without delays, completes it at once.
+    fn waiter(&self, stream: &StreamShared, ticket: u64) {
+        self.request(Control::Waiter { stream: stream.id, ticket: Ticket(ticket) });
+        self.drive();
+    }
+
+    /// Hands over what the stream has gathered, without waiting.
+    pub(crate) fn flush(&self, stream: &StreamShared) {
+        self.request(Control::Flush { stream: stream.id });
+        self.drive();
+    }
+
+    /// Every stream that may have work, for waiting on all of them.
+    pub(crate) fn streams(&self) -> Vec<Arc<StreamShared>> {
+        self.registry.streams()
+    }
+
+    /// Hands over everything gathered on all streams.
+    pub(crate) fn flush_everything(&self) {
+        // Release pairs with the Acquire in `take_flush_all`.
+        self.flush_all.store(true, Ordering::Release);
+        self.drive();
+    }
+
+    fn take_flush_all(&self) -> bool {
+        // The load keeps the line shared on the path where nothing was asked for. The swap pairs with the Release store
+        // of whoever asked: operations accepted before it are found by the scheduler's drain.
+        self.flush_all.load(Ordering::Relaxed) && self.flush_all.swap(false, Ordering::Acquire)
+    }
+
+    fn request(&self, control: Control) {
+        while self.controls.try_push(|_| control).is_none() {
+            if let Control::Waiter { .. } | Control::Flush { .. } | Control::Drain = control {
+                // Handing everything over serves these too.
+                self.flush_all.store(true, Ordering::Release);
+                return;
+            }
+            // These must not be lost; driving makes room.
+            self.drive();
+            std::thread::yield_now();
+        }
+    }
+
+    /// Does the driver's work if nobody does, and makes sure that somebody sees to what is left.
+    fn drive(&self) {
+        let mut left = Left::default();
+        if !self.role.try_drive(|state| left = state.step(self)) {
+            // The holder looks again before it leaves.
+            return;
+        }
+        self.counters.inline_drives.add(1);
+        let in_flight = left.in_flight.is_some_and(|need| self.doze.must_wake(need));
+        if in_flight || left.gathered && self.doze.must_wake(Need::Gathered) {
+            self.wake_thread();
+        }
+    }
+
+    fn wake_thread(&self) {
+        self.counters.driver_thread_wakes.add(1);
+        self.wake.wake();
+    }
+
+    // ---- settings, end ----
+
+    pub(crate) fn settings(&self) -> Settings {
+        **self.settings.load()
+    }
+
+    /// Replaces policy and limits; takes effect for what is batched from now on.
+    pub(crate) fn set_settings(&self, settings: Settings) {
+        self.settings.store(Arc::new(settings));
+        let device = settings.limits.device_operations;
+        self.admission.set_bound(admission::Bound { high: device.high, low: device.low });
+        self.request(Control::Configure);
+        self.drive();
+    }
+
+    fn scheduler_config(&self) -> dxg_scheduler::Config {
+        settings::scheduler_config(&self.settings.load(), self.backend.queues())
+    }
+
+    /// Whether operations go one by one; `Some(true)`: waiting by spinning.
+    fn one_by_one(&self) -> Option<bool> {
+        match self.settings.load().policy {
+            Policy::OneByOne => Some(false),
+            Policy::OneByOneSpin => Some(true),
+            _ => None,
+        }
+    }
+
+    /// What is counted so far, messages included.
+    pub(crate) fn stats(&self) -> Stats {
+        let traffic = self.backend.traffic();
+        Stats {
+            posted_messages: traffic.posted,
+            round_trips: traffic.round_trips,
+            payload_bytes: traffic.payload_bytes,
+            ring_bytes: traffic.ring_bytes,
+            doorbells: traffic.doorbells,
+            full_ring_sleeps: traffic.full_ring_sleeps,
+            ..self.counters.snapshot()
+        }
+    }
+
+    /// Why nothing is accepted any more, if so.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        match self.refusal.load().as_deref() {
+            None => Ok(()),
+            Some(error) => Err(error.clone()),
+        }
+    }
+
+    /// The first refusal stays: a lost device that is shut down is still a lost device.
+    fn set_refusal(&self, error: Error) {
+        let error = Some(Arc::new(error));
+        self.refusal.rcu(|now| now.clone().or_else(|| error.clone()));
+    }
+
+    /// Accepts nothing more. The thread completes what was accepted, closes the backend and ends.
+    pub(crate) fn close(&self) {
+        self.set_refusal(Error::ShutDown);
+        let open = Phase::Open as u8;
+        // AcqRel pairs with the thread's Acquire load in `phase`: it sees what was accepted before.
+        let closing = Phase::Closing as u8;
+        let _closed_once = self.phase.compare_exchange(open, closing, Ordering::AcqRel, Ordering::Acquire);
+        self.request(Control::Drain);
+        self.drive();
+        if self.doze.must_wake(Need::Uncovered) {
+            self.wake_thread();
+        }
+    }
+
+    /// Completes when the engine has closed.
+    pub(crate) async fn closed(&self) {
+        // Nothing fails on this timeline.
+        let _done = self.closed.wait_async(1, |_| {}).await;
+    }
+
+    /// As [`Engine::closed`], on a thread, no longer than `limit`; whether it has closed.
+    pub(crate) fn wait_closed(&self, limit: Duration) -> bool {
+        self.closed.wait_until(1, Instant::now() + limit, |_| {}).is_some()
+    }
+
+    fn is_closing(&self) -> bool {
+        self.phase.load(Ordering::Acquire) != Phase::Open as u8
+    }
+}

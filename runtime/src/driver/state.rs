@@ -1,0 +1,460 @@
+//! One step of the driver: from accepted operations to submissions, from fences to completions.
+//!
+//! Everything here belongs to the holder of the driver role. One step takes in requests and operations, reads the
+//! fence of every queue with work in flight, reports what is complete, and hands over every batch the scheduler has:
+//!
+//! ```text
+//! queue ─▶ scheduler ─▶ batch ─▶ backend            (down: accepted work)
+//! timelines ◀─ scheduler ◀─ progress(queue)         (up: completions, then room, then memory)
+//! ```
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use dxg_scheduler::{Batch, Config, CostKey, Nanos, Operation, QueueId, Scheduler, StreamId, Ticket, Work};
+use smallvec::SmallVec;
+
+use super::stream::StreamShared;
+use super::{Control, Engine};
+use crate::backend::SubmitError;
+use crate::core::doze::Need;
+use crate::core::queue::QueueConsumer;
+use crate::error::{Error, Failure, LostCause, LostReason};
+use crate::op::{Op, OpKind};
+
+/// Operations taken in before fences are looked at again: a flood does not starve completions.
+const DRAIN_BOUND: usize = 1024;
+
+/// Kernels of one batch whose time is measured; in a batch of more, the others wait for a later one.
+const MEASURED_KERNELS: usize = 8;
+
+/// What the holder of the driver role works with.
+pub(super) struct State {
+    pub(super) scheduler: Scheduler<Op>,
+    operations: QueueConsumer<Operation<Op>>,
+    controls: QueueConsumer<Control>,
+    batch: Batch<Op>,
+    /// `batch` holds a batch that the backend had no room for.
+    unsent: bool,
+    retired: Vec<Op>,
+    streams: Vec<Option<Arc<StreamShared>>>,
+    /// Streams without handles whose ids are given back when their last operation is complete.
+    dropped: Vec<StreamId>,
+    pub(super) queues: Vec<Queue>,
+    pub(super) lost: bool,
+}
+
+/// One hardware queue as the driver sees it.
+#[derive(Default)]
+pub(super) struct Queue {
+    /// The last progress value seen.
+    seen: u64,
+    /// The value whose notification is armed; at or below `seen`: none.
+    armed: u64,
+    in_flight: VecDeque<InFlight>,
+}
+
+/// What [`State::arm`] achieved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Armed {
+    /// The device ends the sleep.
+    All,
+    /// Something could not be armed: look again by time.
+    Nothing,
+    /// The device has moved meanwhile: do not sleep.
+    Moved,
+}
+
+/// What a step leaves for later.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Left {
+    /// Work in flight, and whether an armed notification covers all of it.
+    pub(super) in_flight: Option<Need>,
+    /// Operations that go out after some time.
+    pub(super) gathered: bool,
+}
+
+/// A submitted batch, for measuring.
+struct InFlight {
+    fence: u64,
+    submitted_at: Nanos,
+    kernels: SmallVec<[(CostKey, u32); MEASURED_KERNELS]>,
+}
+
+impl State {
+    pub(super) fn new(
+        config: Config,
+        queues: u16,
+        operations: QueueConsumer<Operation<Op>>,
+        controls: QueueConsumer<Control>,
+    ) -> Self {
+        State {
+            scheduler: Scheduler::new(config),
+            operations,
+            controls,
+            batch: Batch::new(),
+            unsent: false,
+            retired: Vec::new(),
+            streams: Vec::new(),
+            dropped: Vec::new(),
+            queues: (0..queues).map(|_| Queue::default()).collect(),
+            lost: false,
+        }
+    }
+
+    /// Does everything that can be done now; returns what is left for later.
+    pub(super) fn step(&mut self, engine: &Engine) -> Left {
+        loop {
+            let now = engine.now();
+            let taken = self.take_in(engine, now);
+            if !self.lost {
+                self.read_fences(engine, now);
+            }
+            let reported = self.report(engine);
+            let submitted = if self.lost { false } else { self.hand_over(engine, now) };
+            // A device without delays has completed what was just submitted: another round reports it at once.
+            if !(taken == DRAIN_BOUND || submitted || reported) {
+                break;
+            }
+        }
+        self.left()
+    }
+
+    /// Whether nothing is queued, gathered or in flight.
+    pub(super) fn is_idle(&self) -> bool {
+        self.operations.is_empty() && self.controls.is_empty() && self.scheduler.outstanding() == 0
+    }
+
+    /// Whether a fence has moved since it was last read: a few loads, nothing else.
+    pub(super) fn has_progress(&self, engine: &Engine) -> bool {
+        self.in_flight().any(|(id, queue)| engine.backend.progress(id) > queue.seen)
+    }
+
+    pub(super) fn has_in_flight(&self) -> bool {
+        self.in_flight().next().is_some()
+    }
+
+    /// Arms a notification for the next value of every queue with work in flight.
+    pub(super) fn arm(&mut self, engine: &Engine) -> Armed {
+        let mut armed = Armed::All;
+        for (index, queue) in self.queues.iter_mut().enumerate() {
+            let id = QueueId(index as u16);
+            let Some(value) = self.scheduler.next_progress(id) else { continue };
+            if queue.armed > queue.seen {
+                continue;
+            }
+            match engine.backend.arm(id, value) {
+                Ok(_kind) => {
+                    queue.armed = value;
+                    engine.counters.armed_waits.add(1);
+                }
+                Err(error) => {
+                    tracing::warn!(queue = index, %error, "a notification could not be armed; sleeping by time limit");
+                    armed = Armed::Nothing;
+                }
+            }
+        }
+        if self.has_progress(engine) { Armed::Moved } else { armed }
+    }
+
+    /// The device is gone: everything in flight and everything gathered fails with one cause.
+    pub(super) fn lose(&mut self, engine: &Engine, cause: LostCause) {
+        if self.lost {
+            return;
+        }
+        self.lost = true;
+        tracing::error!(%cause, "the device is lost");
+        let runaway = cause.reason == LostReason::Timeout;
+        let failure = Arc::new(Failure::of_device(Error::DeviceLost { cause: Arc::new(cause) }));
+        engine.set_refusal(failure.error.clone());
+        let mut abandoned = self.scheduler.handle_device_lost();
+        abandoned.extend(self.batch.operations.drain(..).map(|operation| operation.payload));
+        self.unsent = false;
+        while let Some((_, operation)) = self.operations.pop() {
+            abandoned.push(operation.payload);
+        }
+        for queue in &mut self.queues {
+            queue.in_flight.clear();
+        }
+        engine.for_each_stream(|stream| stream.timeline.lost(failure.clone()));
+        self.leave_gates(&abandoned);
+        if runaway {
+            // A kernel that ran into the time limit may still be running, and touch what its operation keeps alive.
+            // Leaking a few buffers of a lost device is the price of not freeing them under it.
+            std::mem::forget(abandoned);
+        }
+    }
+
+    fn in_flight(&self) -> impl Iterator<Item = (QueueId, &Queue)> {
+        self.queues
+            .iter()
+            .enumerate()
+            .filter(|(_, queue)| !queue.in_flight.is_empty())
+            .map(|(index, queue)| (QueueId(index as u16), queue))
+    }
+
+    fn take_in(&mut self, engine: &Engine, now: Nanos) -> usize {
+        // Operations first: a request may be about one that was pushed just before it.
+        let mut taken = 0;
+        while taken < DRAIN_BOUND
+            && let Some((_ticket, operation)) = self.operations.pop()
+        {
+            taken += 1;
+            self.accept(engine, now, operation);
+        }
+        if taken < DRAIN_BOUND {
+            while let Some((_, control)) = self.controls.pop() {
+                self.obey(engine, now, control);
+            }
+            if engine.take_flush_all() {
+                self.scheduler.handle_drain(now);
+            }
+        }
+        taken
+    }
+
+    fn accept(&mut self, engine: &Engine, now: Nanos, operation: Operation<Op>) {
+        let stream = operation.stream;
+        self.learn_stream(engine, stream);
+        // After a loss its timeline has the cause already.
+        let refused =
+            if self.lost { Some(None) } else { self.scheduler.handle_operation(now, operation).err().map(Some) };
+        let (Some(refused), Some(shared)) = (refused, self.stream(stream)) else { return };
+        shared.gate.leave(1);
+        if let Some(rejected) = refused {
+            // Admission keeps within the scheduler's bounds, so only an operation that no batch can hold comes here.
+            let ticket = rejected.operation.ticket.0;
+            let error = Error::invalid(rejected.reason.to_string());
+            shared.timeline.fail(ticket, Arc::new(Failure::of_operation(ticket, error)));
+            engine.counters.failures.add(1);
+        }
+    }
+
+    fn obey(&mut self, engine: &Engine, now: Nanos, control: Control) {
+        match control {
+            Control::Waiter { stream, ticket } => self.scheduler.handle_waiter(now, stream, ticket),
+            Control::Flush { stream } => self.scheduler.handle_flush(now, stream),
+            Control::Drain => self.scheduler.handle_drain(now),
+            Control::EventDropped { event } => self.scheduler.handle_event_drop(event),
+            Control::StreamDropped { stream } => {
+                self.scheduler.handle_flush(now, stream);
+                self.scheduler.handle_stream_drop(stream);
+                self.dropped.push(stream);
+                self.release_dropped(engine);
+            }
+            Control::Configure => self.scheduler.set_config(engine.scheduler_config()),
+        }
+    }
+
+    fn read_fences(&mut self, engine: &Engine, now: Nanos) {
+        for index in 0..self.queues.len() {
+            if self.queues[index].in_flight.is_empty() {
+                continue;
+            }
+            let id = QueueId(index as u16);
+            let value = engine.backend.progress(id);
+            if value <= self.queues[index].seen {
+                continue;
+            }
+            self.queues[index].seen = value;
+            self.report_failures(engine, id);
+            self.measure(index, now, value);
+            if let Err(impossible) = self.scheduler.handle_progress(now, id, value) {
+                let cause = engine.backend.health().err();
+                let cause = cause.unwrap_or_else(|| LostCause::new(LostReason::Driver, impossible.to_string()));
+                self.lose(engine, cause);
+                return;
+            }
+        }
+    }
+
+    /// Failures are reported before the completions that they spoil.
+    fn report_failures(&mut self, engine: &Engine, queue: QueueId) {
+        let mut first: Option<Failure> = None;
+        while let Some(failed) = engine.backend.take_failure(queue) {
+            let ticket = failed.ticket.0;
+            let kernel = self.kernel_name(failed.ticket);
+            let error = Error::LaunchFailed { kernel, stream: failed.stream.0, ticket, message: failed.message.into() };
+            engine.counters.failures.add(1);
+            if let Some(shared) = self.stream(failed.stream) {
+                shared.timeline.fail(ticket, Arc::new(Failure::of_operation(ticket, error.clone())));
+            }
+            first.get_or_insert_with(|| Failure::of_operation(ticket, error));
+        }
+        let Some(first) = first else { return };
+        // Streams that waited for the failed one were poisoned on the device; theirs is a failed dependency.
+        let cause = first.error.as_dependency();
+        engine.for_each_stream(|stream| {
+            if let Some(ticket) = engine.backend.stream_poisoned(stream.id) {
+                let failure = Failure::of_operation(ticket.0, cause.clone());
+                stream.timeline.fail(ticket.0, Arc::new(failure));
+            }
+        });
+    }
+
+    /// The kernel of an operation in flight, for an error's sentence.
+    fn kernel_name(&self, ticket: Ticket) -> Arc<str> {
+        let operation = self.scheduler.find_in_flight(ticket);
+        match operation.map(|op| &op.kind) {
+            Some(OpKind::Launch { kernel, .. }) => kernel.name.clone(),
+            _ => "?".into(),
+        }
+    }
+
+    /// Learns kernel times: a batch bounds the time of each of its kernels from above.
+    fn measure(&mut self, index: usize, now: Nanos, value: u64) {
+        while let Some(batch) = self.queues[index].in_flight.front()
+            && batch.fence <= value
+        {
+            let elapsed = now.saturating_sub(batch.submitted_at);
+            for &(cost, launches) in &batch.kernels {
+                self.scheduler.handle_kernel_time(cost, elapsed / Nanos::from(launches.max(1)));
+            }
+            // What follows on the queue began, at the earliest, now.
+            self.queues[index].in_flight.pop_front();
+            if let Some(next) = self.queues[index].in_flight.front_mut() {
+                next.submitted_at = next.submitted_at.max(now);
+            }
+        }
+    }
+
+    /// Completions, then room for others, then memory: the order in which somebody may be waiting for them.
+    fn report(&mut self, engine: &Engine) -> bool {
+        let mut any = false;
+        while let Some(completed) = self.scheduler.poll_completion() {
+            any = true;
+            if let Some(shared) = self.stream(completed.stream) {
+                shared.timeline.complete(completed.ticket.0);
+            }
+        }
+        self.scheduler.poll_retired(&mut self.retired);
+        if !self.retired.is_empty() {
+            let mut retired = std::mem::take(&mut self.retired);
+            self.leave_gates(&retired);
+            retired.clear();
+            self.retired = retired;
+            self.release_dropped(engine);
+        }
+        any
+    }
+
+    /// Makes room: one call for each run of operations of one stream.
+    fn leave_gates(&self, operations: &[Op]) {
+        for run in operations.chunk_by(|a, b| a.stream == b.stream) {
+            if let Some(shared) = self.stream(run[0].stream) {
+                shared.gate.leave(run.len() as u32);
+            }
+        }
+    }
+
+    fn hand_over(&mut self, engine: &Engine, now: Nanos) -> bool {
+        let mut any = false;
+        while self.unsent || self.scheduler.poll_batch(now, &mut self.batch) {
+            let begun = engine.now();
+            match engine.backend.submit(&self.batch) {
+                Ok(submitted) => {
+                    self.unsent = false;
+                    any = true;
+                    engine.counters.count_batch(&self.batch);
+                    let (queue, fence) = (self.batch.queue, self.batch.fence);
+                    self.note_in_flight(begun);
+                    let done = engine.now();
+                    let spent = done.saturating_sub(begun);
+                    self.scheduler.handle_submitted(done, &mut self.batch, spent, submitted.ring_bytes);
+                    if let Some(spin) = engine.one_by_one()
+                        && let Err(error) = engine.backend.wait_blocking(queue, fence, spin)
+                    {
+                        let cause = engine.backend.health().err();
+                        let unknown = || LostCause::new(LostReason::Driver, error.to_string());
+                        self.lose(engine, cause.unwrap_or_else(unknown));
+                        return true;
+                    }
+                }
+                Err(SubmitError::Busy) if self.has_in_flight() => {
+                    self.unsent = true;
+                    break;
+                }
+                Err(SubmitError::Busy) => {
+                    let reason = "a batch does not fit into the empty command ring; lower limit `batch_bytes`";
+                    self.refuse_batch(engine, &Error::invalid(reason));
+                    return true;
+                }
+                Err(SubmitError::Lost(cause)) => {
+                    self.lose(engine, cause);
+                    return true;
+                }
+                Err(SubmitError::Failed(error)) => {
+                    self.refuse_batch(engine, &error);
+                    return true;
+                }
+            }
+        }
+        any
+    }
+
+    /// The driver would not take a batch: without knowing what the device has seen of it, the device counts as lost.
+    fn refuse_batch(&mut self, engine: &Engine, error: &Error) {
+        let message = format!("a submission was refused: {error}");
+        self.lose(engine, LostCause::new(LostReason::Driver, message));
+    }
+
+    fn note_in_flight(&mut self, submitted_at: Nanos) {
+        let mut kernels: SmallVec<[(CostKey, u32); MEASURED_KERNELS]> = SmallVec::new();
+        for operation in &self.batch.operations {
+            let Work::Launch { cost, .. } = operation.work else { continue };
+            match kernels.iter().position(|(known, _)| *known == cost) {
+                Some(known) => kernels[known].1 += 1,
+                None if kernels.len() < MEASURED_KERNELS => kernels.push((cost, 1)),
+                None => {}
+            }
+        }
+        let index = usize::from(self.batch.queue.0);
+        let batch = InFlight { fence: self.batch.fence, submitted_at, kernels };
+        self.queues[index].in_flight.push_back(batch);
+    }
+
+    fn left(&self) -> Left {
+        let covered = |queue: &Queue| queue.armed > queue.seen;
+        let in_flight = match self.has_in_flight() {
+            false => None,
+            true if self.in_flight().all(|(_, queue)| covered(queue)) => Some(Need::Attended),
+            true => Some(Need::Uncovered),
+        };
+        Left { in_flight, gathered: self.scheduler.poll_timeout().is_some() }
+    }
+
+    fn stream(&self, id: StreamId) -> Option<&StreamShared> {
+        self.streams.get(id.0 as usize)?.as_deref()
+    }
+
+    /// Makes a stream known on the first use of its id; from then on the table answers.
+    fn learn_stream(&mut self, engine: &Engine, id: StreamId) {
+        let index = id.0 as usize;
+        if self.stream(id).is_some() {
+            return;
+        }
+        // The registry knows every stream that a task can have enqueued to: it is entered before its handle exists.
+        let Some(shared) = engine.stream(id) else { return };
+        self.scheduler.handle_stream(id, shared.priority);
+        if self.streams.len() <= index {
+            self.streams.resize(index + 1, None);
+        }
+        self.streams[index] = Some(shared);
+    }
+
+    /// Gives back the ids of dropped streams whose last operation is complete.
+    fn release_dropped(&mut self, engine: &Engine) {
+        let streams = &mut self.streams;
+        self.dropped.retain(|&id| {
+            let idle = streams.get(id.0 as usize).and_then(Option::as_ref).is_none_or(|stream| stream.is_idle());
+            if idle {
+                if let Some(entry) = streams.get_mut(id.0 as usize) {
+                    *entry = None;
+                }
+                engine.backend.clear_poison(id);
+                engine.release_stream(id);
+            }
+            !idle
+        });
+    }
+}

@@ -1,0 +1,46 @@
+//! What the engine knows of one stream, shared by its handles, its completions and the driver.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use dxg_scheduler::{Priority, StreamId};
+
+use crate::core::admission::StreamGate;
+use crate::core::completion::Timeline;
+use crate::error::Failure;
+
+/// The cause of a failed stream, cloned for everybody who asks.
+pub(crate) type Cause = Arc<Failure>;
+
+/// One stream. Its id indexes the driver's tables and the device's poison table; it is used again only after
+/// everything of the stream is complete.
+pub(crate) struct StreamShared {
+    pub(crate) id: StreamId,
+    pub(crate) priority: Priority,
+    pub(crate) timeline: Timeline<Cause>,
+    pub(crate) gate: StreamGate,
+    /// The highest ticket accepted.
+    last_ticket: AtomicU64,
+}
+
+impl StreamShared {
+    pub(crate) fn new(id: StreamId, priority: Priority, gate: StreamGate) -> Self {
+        StreamShared { id, priority, timeline: Timeline::new(), gate, last_ticket: AtomicU64::new(0) }
+    }
+
+    /// Notes an accepted ticket; several tasks may note theirs in any order.
+    pub(crate) fn accepted(&self, ticket: u64) {
+        // Release pairs with the Acquire load in `last_ticket`: who waits for everything sees what was accepted before.
+        self.last_ticket.fetch_max(ticket, Ordering::Release);
+    }
+
+    /// The highest ticket accepted so far, 0 for none.
+    pub(crate) fn last_ticket(&self) -> u64 {
+        self.last_ticket.load(Ordering::Acquire)
+    }
+
+    /// Whether everything accepted is complete.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.timeline.completed() >= self.last_ticket()
+    }
+}
