@@ -8,11 +8,9 @@
 //! timelines ◀─ scheduler ◀─ progress(queue)         (up: completions, then room, then memory)
 //! ```
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use dxg_scheduler::{Batch, Config, CostKey, Nanos, Operation, QueueId, Scheduler, StreamId, Ticket, Work};
-use smallvec::SmallVec;
+use dxg_scheduler::{Batch, Config, Nanos, Operation, QueueId, Scheduler, StreamId, Ticket};
 
 use super::stream::StreamShared;
 use super::{Control, Engine};
@@ -24,9 +22,6 @@ use crate::op::{Op, OpKind};
 
 /// Operations taken in before fences are looked at again: a flood does not starve completions.
 const DRAIN_BOUND: usize = 1024;
-
-/// Kernels of one batch whose time is measured; in a batch of more, the others wait for a later one.
-const MEASURED_KERNELS: usize = 8;
 
 /// What the holder of the driver role works with.
 pub(super) struct State {
@@ -51,7 +46,6 @@ pub(super) struct Queue {
     seen: u64,
     /// The value whose notification is armed; at or below `seen`: none.
     armed: u64,
-    in_flight: VecDeque<InFlight>,
 }
 
 /// What [`State::arm`] achieved.
@@ -72,13 +66,6 @@ pub(super) struct Left {
     pub(super) in_flight: Option<Need>,
     /// Operations that go out after some time.
     pub(super) gathered: bool,
-}
-
-/// A submitted batch, for measuring.
-struct InFlight {
-    fence: u64,
-    submitted_at: Nanos,
-    kernels: SmallVec<[(CostKey, u32); MEASURED_KERNELS]>,
 }
 
 impl State {
@@ -173,9 +160,6 @@ impl State {
         while let Some((_, operation)) = self.operations.pop() {
             abandoned.push(operation.payload);
         }
-        for queue in &mut self.queues {
-            queue.in_flight.clear();
-        }
         engine.for_each_stream(|stream| stream.timeline.lost(failure.clone()));
         self.leave_gates(&abandoned);
         if runaway {
@@ -189,8 +173,8 @@ impl State {
         self.queues
             .iter()
             .enumerate()
-            .filter(|(_, queue)| !queue.in_flight.is_empty())
             .map(|(index, queue)| (QueueId(index as u16), queue))
+            .filter(|(id, _)| self.scheduler.next_progress(*id).is_some())
     }
 
     fn take_in(&mut self, engine: &Engine, now: Nanos) -> usize {
@@ -248,17 +232,16 @@ impl State {
 
     fn read_fences(&mut self, engine: &Engine, now: Nanos) {
         for index in 0..self.queues.len() {
-            if self.queues[index].in_flight.is_empty() {
+            let id = QueueId(index as u16);
+            if self.scheduler.next_progress(id).is_none() {
                 continue;
             }
-            let id = QueueId(index as u16);
             let value = engine.backend.progress(id);
             if value <= self.queues[index].seen {
                 continue;
             }
             self.queues[index].seen = value;
             self.report_failures(engine, id);
-            self.measure(index, now, value);
             if let Err(impossible) = self.scheduler.handle_progress(now, id, value) {
                 let cause = engine.backend.health().err();
                 let cause = cause.unwrap_or_else(|| LostCause::new(LostReason::Driver, impossible.to_string()));
@@ -294,27 +277,9 @@ impl State {
 
     /// The kernel of an operation in flight, for an error's sentence.
     fn kernel_name(&self, ticket: Ticket) -> Arc<str> {
-        let operation = self.scheduler.find_in_flight(ticket);
-        match operation.map(|op| &op.kind) {
+        match self.scheduler.find_in_flight(ticket).map(|operation| &operation.payload.kind) {
             Some(OpKind::Launch { kernel, .. }) => kernel.name.clone(),
             _ => "?".into(),
-        }
-    }
-
-    /// Learns kernel times: a batch bounds the time of each of its kernels from above.
-    fn measure(&mut self, index: usize, now: Nanos, value: u64) {
-        while let Some(batch) = self.queues[index].in_flight.front()
-            && batch.fence <= value
-        {
-            let elapsed = now.saturating_sub(batch.submitted_at);
-            for &(cost, launches) in &batch.kernels {
-                self.scheduler.handle_kernel_time(cost, elapsed / Nanos::from(launches.max(1)));
-            }
-            // What follows on the queue began, at the earliest, now.
-            self.queues[index].in_flight.pop_front();
-            if let Some(next) = self.queues[index].in_flight.front_mut() {
-                next.submitted_at = next.submitted_at.max(now);
-            }
         }
     }
 
@@ -357,7 +322,6 @@ impl State {
                     any = true;
                     engine.counters.count_batch(&self.batch);
                     let (queue, fence) = (self.batch.queue, self.batch.fence);
-                    self.note_in_flight(begun);
                     let done = engine.now();
                     let spent = done.saturating_sub(begun);
                     self.scheduler.handle_submitted(done, &mut self.batch, spent, submitted.ring_bytes);
@@ -396,21 +360,6 @@ impl State {
     fn refuse_batch(&mut self, engine: &Engine, error: &Error) {
         let message = format!("a submission was refused: {error}");
         self.lose(engine, LostCause::new(LostReason::Driver, message));
-    }
-
-    fn note_in_flight(&mut self, submitted_at: Nanos) {
-        let mut kernels: SmallVec<[(CostKey, u32); MEASURED_KERNELS]> = SmallVec::new();
-        for operation in &self.batch.operations {
-            let Work::Launch { cost, .. } = operation.work else { continue };
-            match kernels.iter().position(|(known, _)| *known == cost) {
-                Some(known) => kernels[known].1 += 1,
-                None if kernels.len() < MEASURED_KERNELS => kernels.push((cost, 1)),
-                None => {}
-            }
-        }
-        let index = usize::from(self.batch.queue.0);
-        let batch = InFlight { fence: self.batch.fence, submitted_at, kernels };
-        self.queues[index].in_flight.push_back(batch);
     }
 
     fn left(&self) -> Left {

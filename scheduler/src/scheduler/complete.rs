@@ -1,0 +1,144 @@
+//! From submitted batches to completed operations.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::batch::{Batch, QueueId};
+use crate::operation::{Completed, Nanos, Operation, StreamId, Ticket};
+use crate::scheduler::Scheduler;
+
+/// A queue's progress fence holds a value that was never submitted: the device is lost, not ahead. A host writes the
+/// highest value when it gives a device up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImpossibleProgress {
+    /// The queue.
+    pub queue: QueueId,
+    /// What the fence holds.
+    pub value: u64,
+    /// The last value submitted.
+    pub submitted: u64,
+}
+
+impl fmt::Display for ImpossibleProgress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { queue, value, submitted } = self;
+        write!(f, "the progress fence of queue {} is at {value}, above {submitted}, the last submitted value", queue.0)
+    }
+}
+
+impl core::error::Error for ImpossibleProgress {}
+
+impl<T> Scheduler<T> {
+    /// A batch was submitted, which took the caller `spent` and the message ring `ring_bytes`. Its operations move into
+    /// the scheduler, and the batch is empty, ready to be filled again.
+    pub fn handle_submitted(&mut self, now: Nanos, batch: &mut Batch<T>, spent: Nanos, ring_bytes: u32) {
+        self.advance(now);
+        self.recycle(batch);
+        let Some(queue) = self.queues.get_mut(usize::from(batch.queue.0)) else { return };
+        let Some(entry) = queue.batches.iter_mut().rev().find(|entry| entry.id == batch.id) else {
+            // The device was lost meanwhile: the operations stay with the caller.
+            return;
+        };
+        core::mem::swap(&mut entry.operations, &mut batch.operations);
+        batch.operations.clear();
+        entry.submitted_at = self.now;
+        queue.submitted = queue.submitted.max(batch.fence);
+        self.ring.submitted(core::mem::replace(&mut entry.ring_bytes, ring_bytes), ring_bytes);
+        self.submission.add(spent);
+    }
+
+    /// The queue's progress fence was read.
+    ///
+    /// # Errors
+    ///
+    /// The value was never submitted. Nothing is completed by it.
+    pub fn handle_progress(&mut self, now: Nanos, queue: QueueId, value: u64) -> Result<(), ImpossibleProgress> {
+        self.advance(now);
+        let number = usize::from(queue.0);
+        let submitted = self.queues.get(number).map_or(0, |state| state.submitted);
+        if value > submitted {
+            return Err(ImpossibleProgress { queue, value, submitted });
+        }
+        let Some(state) = self.queues.get_mut(number).filter(|state| value > state.completed) else { return Ok(()) };
+        state.completed = value;
+        while let Some(state) = self.queues.get_mut(number)
+            && let Some(batch) = state.batches.front_mut()
+            && let Some(mark) = batch.marks.get(batch.next_mark).copied().filter(|mark| mark.value <= value)
+        {
+            batch.next_mark += 1;
+            let from = core::mem::replace(&mut batch.reported, mark.end);
+            let whole = batch.next_mark == batch.marks.len();
+            // Out of the queue while its streams are looked at, and back without having moved on the heap.
+            let operations = core::mem::take(&mut batch.operations);
+            for operation in operations.get(from as usize..mark.end as usize).unwrap_or_default() {
+                self.complete_operation(operation.stream.0, operation.ticket.0);
+            }
+            if let Some(batch) = self.queues.get_mut(number).and_then(|state| state.batches.front_mut()) {
+                batch.operations = operations;
+            }
+            if whole {
+                self.complete_batch(number);
+            }
+        }
+        Ok(())
+    }
+
+    fn complete_operation(&mut self, index: u32, ticket: u64) {
+        let stream = &mut self.streams[index as usize];
+        stream.completed = stream.completed.max(ticket);
+        stream.in_flight -= 1;
+        stream.mark.leave(1, self.config.stream_bound);
+        self.device_mark.leave(1, self.config.device_bound);
+        self.in_flight -= 1;
+        if !stream.reported {
+            stream.reported = true;
+            self.completed.push_back(index);
+        }
+        if stream.segments.first().is_some_and(|segment| segment.last <= stream.completed) {
+            let done = stream.segments.iter().take_while(|segment| segment.last <= stream.completed).count();
+            stream.segments.drain(..done);
+        }
+        self.unassign_if_idle(index);
+    }
+
+    /// The first batch of a queue is complete.
+    fn complete_batch(&mut self, number: usize) {
+        let queue = &mut self.queues[number];
+        let Some(mut batch) = queue.batches.pop_front() else { return };
+        let time = self.now.saturating_sub(batch.submitted_at.max(queue.last_completion));
+        queue.batch_time.add(time);
+        queue.last_completion = self.now;
+        queue.in_flight_load = queue.in_flight_load.saturating_sub(batch.load);
+        for key in batch.unmeasured.drain(..) {
+            self.costs.bounded(key, time, batch.alone);
+        }
+        self.ring.completed(batch.ring_bytes);
+        self.batches_in_flight -= 1;
+        self.retired.push(batch.operations);
+        batch.marks.clear();
+        self.spare_marks.push(batch.marks);
+    }
+
+    /// An operation that is in flight, for telling people what failed. Looks at everything in flight.
+    #[must_use]
+    pub fn find_in_flight(&self, ticket: Ticket) -> Option<&Operation<T>> {
+        let batches = self.queues.iter().flat_map(|queue| &queue.batches);
+        batches.flat_map(|batch| &batch.operations).find(|operation| operation.ticket == ticket)
+    }
+
+    /// How far a stream has come, for each stream that has since the last time.
+    pub fn poll_completion(&mut self) -> Option<Completed> {
+        let index = self.completed.pop_front()?;
+        let stream = &mut self.streams[index as usize];
+        stream.reported = false;
+        Some(Completed { stream: StreamId(index), ticket: Ticket(stream.completed) })
+    }
+
+    /// Appends the payloads of completed batches to `out`, to be dropped where that disturbs nobody.
+    pub fn poll_retired(&mut self, out: &mut Vec<T>) {
+        while let Some(mut operations) = self.retired.pop() {
+            out.extend(operations.drain(..).map(|operation| operation.payload));
+            self.spare_operations.push(operations);
+        }
+    }
+}

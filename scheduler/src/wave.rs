@@ -1,0 +1,374 @@
+//! Puts the operations picked for one batch into waves and groups.
+//!
+//! Each picked operation comes with its wave (one more than the latest it depends on in this batch) and joins the
+//! wave's group of its kind: launches by merge key, copies by kind, fills, timestamps, waits. When the last is picked,
+//! groups are sorted by wave and kind and the operations are moved into the batch in that order. All vectors keep their
+//! room from batch to batch.
+
+use alloc::vec::Vec;
+
+use smallvec::SmallVec;
+
+use crate::batch::{Batch, Group, GroupKind, Wave};
+use crate::merge;
+use crate::operation::{CopyKind, CostKey, Nanos, Work};
+use crate::queue::Mark;
+use crate::slab::{NIL, Slab};
+
+/// Kinds of which a wave has at most one group.
+const SINGLE_KINDS: usize = 7;
+
+/// Its place among them; launches have none.
+const fn single_index(kind: GroupKind) -> usize {
+    match kind {
+        GroupKind::Depend => 0,
+        GroupKind::Copy(CopyKind::HostToDevice) => 1,
+        GroupKind::Copy(CopyKind::DeviceToHost) => 2,
+        GroupKind::Copy(CopyKind::DeviceToDevice) => 3,
+        GroupKind::Fill => 4,
+        GroupKind::Timestamp => 5,
+        GroupKind::None | GroupKind::Launch => 6,
+    }
+}
+
+/// The order of groups in a wave: waits first, then launches, the rest behind.
+const fn rank(kind: GroupKind) -> usize {
+    match kind {
+        GroupKind::Depend => 0,
+        GroupKind::Launch => 1,
+        other => 1 + single_index(other),
+    }
+}
+
+/// What kind of group an operation belongs to.
+pub(crate) const fn kind_of(work: &Work) -> GroupKind {
+    match work {
+        Work::Launch { .. } => GroupKind::Launch,
+        Work::Copy { kind, .. } => GroupKind::Copy(*kind),
+        Work::Fill { .. } => GroupKind::Fill,
+        Work::Record { timed: true, .. } => GroupKind::Timestamp,
+        Work::Wait { source: Some(_), .. } => GroupKind::Depend,
+        Work::Record { timed: false, .. } | Work::Wait { source: None, .. } | Work::Marker => GroupKind::None,
+    }
+}
+
+#[derive(Debug)]
+struct GroupDraft {
+    wave: u32,
+    kind: GroupKind,
+    count: u32,
+    /// While operations are placed: where the next one goes.
+    at: u32,
+}
+
+#[derive(Debug)]
+struct WaveDraft {
+    singles: [u32; SINGLE_KINDS],
+    /// Somebody waits for an operation of it.
+    wanted: bool,
+}
+
+/// Finds the launch group of a wave and merge key: open addressing, emptied by a change of stamp.
+#[derive(Debug)]
+struct LaunchTable {
+    entries: Vec<LaunchEntry>,
+    stamp: u64,
+    used: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct LaunchEntry {
+    stamp: u64,
+    key: u64,
+    wave: u32,
+    group: u32,
+}
+
+impl LaunchTable {
+    const fn new() -> Self {
+        Self { entries: Vec::new(), stamp: 1, used: 0 }
+    }
+
+    fn clear(&mut self) {
+        self.stamp += 1;
+        self.used = 0;
+    }
+
+    /// The entry of this wave and key, made if it was not there (then `group` is `NIL`).
+    fn entry(&mut self, wave: u32, key: u64) -> &mut LaunchEntry {
+        if self.used * 2 >= self.entries.len() {
+            self.grow();
+        }
+        let at = self.find(wave, key);
+        if self.entries[at].stamp != self.stamp {
+            self.used += 1;
+            self.entries[at] = LaunchEntry { stamp: self.stamp, key, wave, group: NIL };
+        }
+        &mut self.entries[at]
+    }
+
+    /// Where it is, or where it would go. At least half of the table is free, so the walk ends.
+    fn find(&self, wave: u32, key: u64) -> usize {
+        let mask = self.entries.len() - 1;
+        // Fibonacci hashing: the golden ratio spreads what differs in the low bits over the high ones.
+        let hash = (key ^ u64::from(wave).rotate_left(40)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut at = (hash >> 32) as usize & mask;
+        loop {
+            let entry = &self.entries[at];
+            if entry.stamp != self.stamp || (entry.key == key && entry.wave == wave) {
+                return at;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    fn grow(&mut self) {
+        let old = core::mem::take(&mut self.entries);
+        self.entries.resize((old.len() * 2).max(64), LaunchEntry::default());
+        for entry in old.into_iter().filter(|entry| entry.stamp == self.stamp) {
+            let at = self.find(entry.wave, entry.key);
+            self.entries[at] = entry;
+        }
+    }
+}
+
+/// The batch in the making.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    /// Slot and group of each picked operation.
+    picks: Vec<(u32, u32)>,
+    groups: Vec<GroupDraft>,
+    waves: Vec<WaveDraft>,
+    launches: LaunchTable,
+    /// Groups in their final order, then operations in theirs.
+    order: Vec<u32>,
+    slots: Vec<u32>,
+    /// Per wave, the first progress value at or after its end.
+    values: Vec<u64>,
+    /// Streams that have operations in it.
+    pub(crate) touched: Vec<u32>,
+    /// Values of other queues to wait for, the highest per queue.
+    pub(crate) waits: SmallVec<[(u16, u64); 4]>,
+    pub(crate) unmeasured: SmallVec<[CostKey; 8]>,
+    pub(crate) bytes: u64,
+    pub(crate) gpu_time: Nanos,
+    pub(crate) load: Nanos,
+}
+
+impl Draft {
+    pub(crate) fn new() -> Self {
+        Self {
+            picks: Vec::new(),
+            groups: Vec::new(),
+            waves: Vec::new(),
+            launches: LaunchTable::new(),
+            order: Vec::new(),
+            slots: Vec::new(),
+            values: Vec::new(),
+            touched: Vec::new(),
+            waits: SmallVec::new(),
+            unmeasured: SmallVec::new(),
+            bytes: 0,
+            gpu_time: 0,
+            load: 0,
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.picks.clear();
+        self.groups.clear();
+        self.waves.clear();
+        self.launches.clear();
+        self.touched.clear();
+        self.waits.clear();
+        self.unmeasured.clear();
+        self.bytes = 0;
+        self.gpu_time = 0;
+        self.load = 0;
+    }
+
+    /// Operations picked.
+    pub(crate) fn len(&self) -> usize {
+        self.picks.len()
+    }
+
+    /// The batch must wait for another queue's progress.
+    pub(crate) fn wait_for(&mut self, queue: u16, value: u64) {
+        match self.waits.iter_mut().find(|wait| wait.0 == queue) {
+            Some(wait) => wait.1 = wait.1.max(value),
+            None => self.waits.push((queue, value)),
+        }
+    }
+
+    /// Puts an operation into a wave. `wanted`: somebody waits for it.
+    pub(crate) fn pick(&mut self, slot: u32, work: &Work, wave: u32, wanted: bool) {
+        while self.waves.len() <= wave as usize {
+            self.waves.push(WaveDraft { singles: [NIL; SINGLE_KINDS], wanted: false });
+        }
+        let draft = &mut self.waves[wave as usize];
+        draft.wanted |= wanted;
+        let kind = kind_of(work);
+        let mut alone = NIL;
+        let group = match work {
+            Work::Launch { merge: Some(key), .. } => &mut self.launches.entry(wave, *key).group,
+            Work::Launch { merge: None, .. } => &mut alone,
+            _ => &mut draft.singles[single_index(kind)],
+        };
+        if *group == NIL {
+            *group = self.groups.len() as u32;
+            self.groups.push(GroupDraft { wave, kind, count: 0, at: 0 });
+        }
+        let group = *group;
+        self.groups[group as usize].count += 1;
+        self.picks.push((slot, group));
+    }
+
+    /// Moves everything into `out` and gives progress values, counted on from `issued`, to the waves that are wanted
+    /// and to the last.
+    pub(crate) fn finish<T>(
+        &mut self,
+        slab: &mut Slab<T>,
+        issued: &mut u64,
+        marks: &mut Vec<Mark>,
+        out: &mut Batch<T>,
+    ) {
+        self.order.clear();
+        self.order.extend(0..self.groups.len() as u32);
+        let groups = &mut self.groups;
+        self.order.sort_unstable_by_key(|&index| {
+            let group = &groups[index as usize];
+            (group.wave, rank(group.kind), index)
+        });
+        let mut end = 0;
+        for &index in &self.order {
+            let group = &mut groups[index as usize];
+            group.at = end;
+            end += group.count;
+        }
+
+        self.slots.clear();
+        self.slots.resize(self.picks.len(), NIL);
+        for &(slot, group) in &self.picks {
+            let at = &mut groups[group as usize].at;
+            self.slots[*at as usize] = slot;
+            *at += 1;
+        }
+        for group in groups.iter().filter(|group| matches!(group.kind, GroupKind::Copy(_))) {
+            merge::sort_copies(&mut self.slots[(group.at - group.count) as usize..group.at as usize], slab);
+        }
+        out.operations.extend(self.slots.iter().map(|&slot| slab.take(slot)));
+
+        let mut waves = self.waves.iter().peekable();
+        let mut order = self.order.iter().peekable();
+        let mut wave = 0;
+        while let Some(draft) = waves.next() {
+            let first = out.groups.len() as u32;
+            while let Some(group) = order.next_if(|&&index| groups[index as usize].wave == wave) {
+                let group = &groups[*group as usize];
+                let range = group.at - group.count..group.at;
+                let extents = match group.kind {
+                    GroupKind::Copy(_) => merge::extents(&out.operations, range.clone(), &mut out.extents),
+                    _ => 0..0,
+                };
+                out.groups.push(Group { range, kind: group.kind, extents });
+            }
+            let progress = (draft.wanted || waves.peek().is_none()).then(|| {
+                *issued += 1;
+                marks.push(Mark { end: out.groups.last().map_or(0, |group| group.range.end), value: *issued });
+                *issued
+            });
+            out.waves.push(Wave { groups: first..out.groups.len() as u32, progress });
+            wave += 1;
+        }
+
+        self.values.clear();
+        self.values.resize(out.waves.len(), 0);
+        let mut next = *issued;
+        for (value, wave) in self.values.iter_mut().zip(&out.waves).rev() {
+            next = wave.progress.unwrap_or(next);
+            *value = next;
+        }
+        out.fence = *issued;
+    }
+
+    /// After `finish`: the progress value that covers a wave.
+    pub(crate) fn value_of(&self, wave: u32) -> u64 {
+        self.values[wave as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operation::{EventId, Hazard, Operation, Point, StreamId, Ticket};
+    use crate::stream::Totals;
+
+    fn launch(merge: Option<u64>) -> Work {
+        Work::Launch { merge, blocks: 1, cost: CostKey(0) }
+    }
+
+    fn made(picks: &[(Work, u32, bool)]) -> (Batch<()>, Vec<Mark>) {
+        let (mut slab, mut draft, mut out, mut marks) = (Slab::new(), Draft::new(), Batch::new(), Vec::new());
+        for (&(work, wave, wanted), ticket) in picks.iter().zip(1..) {
+            let (stream, ticket) = (StreamId(ticket as u32), Ticket(ticket));
+            let operation = Operation { stream, ticket, work, hazard: Hazard::Ordered, bytes: 0, payload: () };
+            let slot = slab.insert(operation, Totals::default(), NIL);
+            draft.pick(slot, &work, wave, wanted);
+        }
+        draft.finish(&mut slab, &mut 10, &mut marks, &mut out);
+        (out, marks)
+    }
+
+    #[test]
+    fn launches_of_one_kernel_and_wave_are_one_group() {
+        let (batch, _) = made(&[
+            (launch(Some(7)), 0, false),
+            (launch(Some(8)), 0, false),
+            (launch(Some(7)), 1, false),
+            (launch(Some(7)), 0, false),
+            (launch(None), 0, false),
+            (launch(None), 0, false),
+        ]);
+        let counts: Vec<_> = batch.groups.iter().map(|group| group.range.len()).collect();
+        assert_eq!(counts, [2, 1, 1, 1, 1]);
+        assert_eq!(batch.waves.len(), 2);
+        let tickets: Vec<_> = batch.operations.iter().map(|operation| operation.ticket.0).collect();
+        assert_eq!(tickets, [1, 4, 2, 5, 6, 3]);
+    }
+
+    #[test]
+    fn waits_come_first_in_their_wave() {
+        let source = Some(Point { stream: StreamId(9), ticket: Ticket(9) });
+        let wait = Work::Wait { event: EventId(0), source };
+        let (batch, _) = made(&[(launch(Some(7)), 0, false), (wait, 0, false), (Work::Marker, 0, false)]);
+        let kinds: Vec<_> = batch.groups.iter().map(|group| group.kind).collect();
+        assert_eq!(kinds, [GroupKind::Depend, GroupKind::Launch, GroupKind::None]);
+    }
+
+    #[test]
+    fn progress_values_follow_waves_that_are_wanted_and_the_last() {
+        let (batch, marks) = made(&[
+            (launch(None), 0, false),
+            (launch(None), 1, true),
+            (launch(None), 2, false),
+            (launch(None), 3, false),
+        ]);
+        let values: Vec<_> = batch.waves.iter().map(|wave| wave.progress).collect();
+        assert_eq!(values, [None, Some(11), None, Some(12)]);
+        assert_eq!(batch.fence, 12);
+        assert_eq!(marks.iter().map(|mark| (mark.end, mark.value)).collect::<Vec<_>>(), [(2, 11), (4, 12)]);
+    }
+
+    #[test]
+    fn the_launch_table_keeps_its_entries_when_it_grows() {
+        let mut table = LaunchTable::new();
+        for key in 0..1000 {
+            table.entry(key as u32 % 3, key).group = key as u32;
+        }
+        for key in 0..1000 {
+            assert_eq!(table.entry(key as u32 % 3, key).group, key as u32);
+        }
+        table.clear();
+        assert_eq!(table.entry(0, 0).group, NIL);
+    }
+}
