@@ -36,6 +36,8 @@ pub struct Stats {
     pub inline_drives: u64,
     /// Waits armed on the device because everybody slept.
     pub armed_waits: u64,
+    /// Sleeps that the device's notification ended.
+    pub device_wakes: u64,
     /// Operations that failed, skipped ones not counted.
     pub failures: u64,
     /// Why batches were handed over.
@@ -77,8 +79,8 @@ impl Stats {
     pub fn since(&self, earlier: &Stats) -> Stats {
         differences!(self, earlier, Stats {
             operations, launches, copies, fills, submissions, waves, dispatches, posted_messages, round_trips,
-            payload_bytes, ring_bytes, doorbells, full_ring_sleeps, driver_thread_wakes, inline_drives, armed_waits,
-            failures,
+            payload_bytes, ring_bytes, doorbells, full_ring_sleeps, driver_thread_wakes, inline_drives, armed_waits, device_wakes,
+            device_wakes, failures,
         } flushes: self.flushes.since(&earlier.flushes))
     }
 }

@@ -40,6 +40,7 @@ pub(crate) struct Counters {
     pub(crate) driver_thread_wakes: Counter,
     pub(crate) inline_drives: Counter,
     pub(crate) armed_waits: Counter,
+    pub(crate) device_wakes: Counter,
     pub(crate) failures: Counter,
     flushes: [Counter; FlushReason::COUNT],
 }
@@ -78,6 +79,7 @@ impl Counters {
             driver_thread_wakes: self.driver_thread_wakes.get(),
             inline_drives: self.inline_drives.get(),
             armed_waits: self.armed_waits.get(),
+            device_wakes: self.device_wakes.get(),
             failures: self.failures.get(),
             flushes: FlushCounts {
                 waiter: flush(FlushReason::Waiter),

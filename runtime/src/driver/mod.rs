@@ -31,11 +31,14 @@ use crate::limits::{Policy, Settings};
 use crate::op::Op;
 use crate::stats::Stats;
 
+mod attend;
 mod counters;
 mod registry;
 mod settings;
 mod state;
 mod stream;
+#[cfg(feature = "tokio")]
+mod task;
 mod thread;
 mod wake;
 
@@ -90,6 +93,17 @@ fn too_many(n: usize, most: u32) -> Error {
 /// The place of a future that waits for an operation.
 pub(crate) type Waiting = Registration<Cause>;
 
+/// Where the engine is attended to when no task drives it.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Place {
+    /// On a thread of its own.
+    #[default]
+    Thread,
+    /// As a task of a tokio runtime, through its reactor.
+    #[cfg(feature = "tokio")]
+    Tokio(tokio::runtime::Handle),
+}
+
 /// The life of an engine.
 #[repr(u8)]
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -124,10 +138,14 @@ pub(crate) struct Engine {
 type Closed = crate::core::completion::Timeline<Cause>;
 
 impl Engine {
-    /// Starts the engine over an open backend, with its driver thread.
-    pub(crate) fn start(backend: Arc<dyn Backend>, settings: Settings) -> Result<Arc<Self>> {
+    /// Starts the engine over an open backend, with its attendant.
+    pub(crate) fn start(backend: Arc<dyn Backend>, settings: Settings, attendant: Place) -> Result<Arc<Self>> {
         let engine = Arc::new(Self::new(backend, settings)?);
-        thread::spawn(engine.clone())?;
+        match attendant {
+            Place::Thread => thread::spawn(engine.clone())?,
+            #[cfg(feature = "tokio")]
+            Place::Tokio(handle) => task::spawn(engine.clone(), &handle)?,
+        }
         Ok(engine)
     }
 

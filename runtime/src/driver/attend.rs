@@ -1,0 +1,205 @@
+//! What the driver thread (or task) does between two sleeps, and how long it may sleep.
+//!
+//! ```text
+//! look ──work moves──▶ look again
+//!  │ in flight, fences still: spin a moment ─▶ arm ─▶ sleep on {wake, device event}, ≤ 100 ms
+//!  │ gathered, nobody waits: sleep until the gather deadline
+//!  │ nothing: linger a moment (naps), then sleep without a limit
+//! ```
+//!
+//! With nothing in flight the attendant uses no CPU and sends nothing. With work in flight no sleep is unbounded: after
+//! 100 ms at most fence and device state are looked at again, so that a lost device or a lost notification ends no wait
+//! later than that.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use dxg_scheduler::Nanos;
+
+use super::state::{Armed, State};
+use super::{Engine, Phase};
+use crate::core::doze::Sleep;
+
+/// Fences are read in a loop for this long before a thread sleeps: a little more than a small batch takes from
+/// submission to completion, and less than a wake-up costs.
+const SPIN: Nanos = 30_000;
+/// One nap after the last work; work that nobody waits for is seen at its end at the latest.
+const NAP: Duration = Duration::from_micros(200);
+/// After this long without work the attendant sleeps without a limit.
+const LINGER: Nanos = 2_000_000;
+/// The longest sleep with work in flight.
+const BOUNDED_SLEEP: Duration = Duration::from_millis(100);
+
+/// Whoever drives when nobody else does. One for each engine.
+pub(super) struct Attendant {
+    spin: Nanos,
+    last_work: Nanos,
+    /// Operations accepted up to the last look.
+    operations: u64,
+}
+
+/// What to do after a look.
+pub(super) enum Rest {
+    /// Look again at once.
+    Again,
+    /// Sleep: see [`Attendant::fall_asleep`].
+    Asleep(Nap),
+    /// The engine is closed.
+    End,
+}
+
+/// One sleep.
+pub(super) struct Nap {
+    kind: Sleep,
+    pub(super) limit: Option<Duration>,
+}
+
+impl Nap {
+    /// Whether the device's event ends it too.
+    pub(super) fn on_device(&self) -> bool {
+        matches!(self.kind, Sleep::Armed | Sleep::ArmedNap)
+    }
+}
+
+/// What one look found.
+enum Look {
+    /// Somebody else drives.
+    Elsewhere,
+    InFlight,
+    /// Operations that go out at this time.
+    Gathered(Nanos),
+    Nothing,
+}
+
+impl Attendant {
+    /// One for a thread of its own, which may spin.
+    pub(super) fn on_thread(engine: &Engine) -> Self {
+        // On one core a spinning thread only keeps the device and the tasks from running.
+        let spin = match std::thread::available_parallelism() {
+            Ok(cores) if cores.get() > 1 => SPIN,
+            _ => 0,
+        };
+        Attendant { spin, last_work: engine.now(), operations: 0 }
+    }
+
+    /// One for a task of an executor, whose threads belong to others.
+    #[cfg(feature = "tokio")]
+    pub(super) fn on_task(engine: &Engine) -> Self {
+        Attendant { spin: 0, last_work: engine.now(), operations: 0 }
+    }
+
+    /// Drives, and says what to do then.
+    pub(super) fn attend(&mut self, engine: &Engine) -> Rest {
+        let look = look(engine);
+        let accepted = engine.counters.operations.get();
+        if accepted != self.operations {
+            self.operations = accepted;
+            self.last_work = engine.now();
+        }
+        let active = engine.now().saturating_sub(self.last_work) < LINGER;
+        let (kind, limit) = match look {
+            Look::Elsewhere => (Sleep::Lingering, Some(NAP)),
+            Look::InFlight if self.spin_for_progress(engine) => return Rest::Again,
+            Look::InFlight => return arm(engine, active),
+            Look::Gathered(deadline) => {
+                let left = Duration::from_nanos(deadline.saturating_sub(engine.now()));
+                (Sleep::Lingering, Some(left.min(BOUNDED_SLEEP)))
+            }
+            Look::Nothing if engine.is_closing() => {
+                close(engine);
+                return Rest::End;
+            }
+            Look::Nothing if active => (Sleep::Lingering, Some(NAP)),
+            Look::Nothing => (Sleep::Idle, None),
+        };
+        Rest::Asleep(Nap { kind, limit })
+    }
+
+    /// Announces the sleep and looks once more; true: sleep now, then call [`Attendant::wake_up`] in any case.
+    pub(super) fn fall_asleep(engine: &Engine, nap: &Nap) -> bool {
+        engine.doze.announce(nap.kind);
+        let quiet = engine.queue.is_empty() && !engine.role.is_waiting();
+        quiet && (nap.on_device() || !engine.is_closing())
+    }
+
+    /// Ends the sleep, whatever ended it.
+    pub(super) fn wake_up(engine: &Engine, nap: &Nap) {
+        engine.doze.awake();
+        engine.wake.drain();
+        if nap.on_device() {
+            if engine.backend.drain_event() {
+                engine.counters.device_wakes.add(1);
+            }
+            engine.role.try_drive(|state| check_health(engine, state));
+        }
+    }
+
+    /// Reads fences for a moment, holding the role only while it reads; whether there is something to do.
+    fn spin_for_progress(&self, engine: &Engine) -> bool {
+        let begin = engine.now();
+        loop {
+            let mut moved = true;
+            // Without the role somebody else reads the fences.
+            let entered = engine.role.try_drive(|state| moved = state.has_progress(engine));
+            if !entered || moved || !engine.queue.is_empty() {
+                return true;
+            }
+            for _ in 0..32 {
+                std::hint::spin_loop();
+            }
+            if engine.now().saturating_sub(begin) >= self.spin {
+                return false;
+            }
+        }
+    }
+}
+
+/// Drives once, if the role is free.
+fn look(engine: &Engine) -> Look {
+    let mut look = Look::Elsewhere;
+    engine.role.try_drive(|state| {
+        state.step(engine);
+        look = if state.has_in_flight() {
+            Look::InFlight
+        } else if state.is_idle() {
+            Look::Nothing
+        } else {
+            Look::Gathered(state.scheduler.poll_timeout().unwrap_or_else(|| engine.now()))
+        };
+    });
+    look
+}
+
+/// Arms the device's notification. A nap while operations still arrive: they may have to go out before what is in
+/// flight comes back.
+fn arm(engine: &Engine, active: bool) -> Rest {
+    let mut armed = Armed::Moved;
+    engine.role.try_drive(|state| armed = state.arm(engine));
+    let nap = match armed {
+        Armed::Moved => return Rest::Again,
+        // What could not be armed is looked for by time.
+        Armed::Nothing => true,
+        Armed::All => active,
+    };
+    Rest::Asleep(match nap {
+        true => Nap { kind: Sleep::ArmedNap, limit: Some(NAP) },
+        false => Nap { kind: Sleep::Armed, limit: Some(BOUNDED_SLEEP) },
+    })
+}
+
+/// A device that is lost moves no fence: its state tells. The state is answered locally as long as all is well.
+fn check_health(engine: &Engine, state: &mut State) {
+    if state.lost || state.has_progress(engine) {
+        return;
+    }
+    if let Err(cause) = engine.backend.health() {
+        state.lose(engine, cause);
+    }
+}
+
+fn close(engine: &Engine) {
+    engine.backend.close();
+    // Release: whoever sees the phase sees the closed backend.
+    engine.phase.store(Phase::Closed as u8, Ordering::Release);
+    engine.closed.complete(1);
+}
