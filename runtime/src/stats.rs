@@ -79,7 +79,7 @@ impl Stats {
     pub fn since(&self, earlier: &Stats) -> Stats {
         differences!(self, earlier, Stats {
             operations, launches, copies, fills, submissions, waves, dispatches, posted_messages, round_trips,
-            payload_bytes, ring_bytes, doorbells, full_ring_sleeps, driver_thread_wakes, inline_drives, armed_waits, device_wakes,
+            payload_bytes, ring_bytes, doorbells, full_ring_sleeps, driver_thread_wakes, inline_drives, armed_waits,
             device_wakes, failures,
         } flushes: self.flushes.since(&earlier.flushes))
     }

@@ -49,7 +49,7 @@ impl Drop for Successor {
 }
 
 fn register(fd: std::io::Result<OwnedFd>) -> Result<AsyncFd<OwnedFd>> {
-    let registered = fd.and_then(|fd| AsyncFd::register_with_interest(fd, Interest::READABLE));
+    let registered = fd.and_then(|fd| Ok(AsyncFd::register_with_interest(fd, Interest::READABLE)?));
     registered.map_err(|error| Error::driver("registering an eventfd with tokio's reactor", error))
 }
 
