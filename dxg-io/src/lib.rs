@@ -2,6 +2,7 @@
 #![deny(missing_docs)]
 
 pub mod boundary;
+pub mod memory;
 pub mod software;
 pub mod status;
 pub mod sys;

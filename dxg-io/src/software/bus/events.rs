@@ -1,0 +1,212 @@
+//! Guest events: what the host raises by id, and who is told.
+//!
+//! An event ends in a file descriptor of ours: a duplicate of the caller's eventfd, the private eventfd of a blocking
+//! wait, or our end of a sync file. Ids are handed out once and never again. Delivery happens from whichever thread
+//! drives the host, one event at a time, and may come before the ioctl that made the event returns.
+//!
+//! | | takes the lock |
+//! |---|---|
+//! | ioctls: register, withdraw | shortly |
+//! | delivery | for the lookup and one non-blocking write |
+
+use std::collections::HashMap;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
+
+/// Where an event ends.
+#[derive(Debug)]
+pub enum Sink {
+    /// Adds one to an eventfd.
+    EventFd(OwnedFd),
+    /// Makes a socket readable for good: the other end is a sync file.
+    Socket(OwnedFd),
+}
+
+#[derive(Debug)]
+struct Entry {
+    sink: Sink,
+    /// Goes away when it is raised.
+    one_shot: bool,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    entries: HashMap<u64, Entry>,
+    last: u64,
+}
+
+/// All guest events of one virtual machine.
+#[derive(Debug, Default)]
+pub struct Events {
+    table: Mutex<Table>,
+}
+
+impl Events {
+    /// A new event; the answer is its id.
+    pub fn register(&self, sink: Sink, one_shot: bool) -> u64 {
+        let mut table = self.lock();
+        table.last += 1;
+        let id = table.last;
+        table.entries.insert(id, Entry { sink, one_shot });
+        id
+    }
+
+    /// Takes an event back that was not raised.
+    pub fn withdraw(&self, id: u64) {
+        let withdrawn = self.lock().entries.remove(&id);
+        drop(withdrawn);
+    }
+
+    /// The host has raised an event. Unknown ids are those already raised or withdrawn.
+    pub fn deliver(&self, id: u64) {
+        let mut table = self.lock();
+        let Some(entry) = table.entries.get(&id) else { return };
+        raise(&entry.sink);
+        let spent = if entry.one_shot { table.entries.remove(&id) } else { None };
+        drop(table);
+        drop(spent);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Table> {
+        // Every critical section leaves the table whole, so a panic elsewhere does not make it unusable.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn raise(sink: &Sink) {
+    match sink {
+        Sink::EventFd(fd) => {
+            let one = 1u64.to_ne_bytes();
+            // SAFETY: writes 8 bytes of a live array to a descriptor we own. A failure means that the counter is at its
+            // maximum, where it stays readable.
+            let _ = unsafe { libc::write(fd.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+        }
+        Sink::Socket(fd) => {
+            let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+            // SAFETY: sends one byte of a live array. A failure means that the sync file is closed: nobody waits.
+            let _ = unsafe { libc::send(fd.as_raw_fd(), [1u8].as_ptr().cast(), 1, flags) };
+        }
+    }
+}
+
+/// Our own reference to the caller's eventfd, or `None` if the number is not one: number 0 included, which the driver
+/// cannot tell from "none".
+pub fn take_eventfd(number: u64) -> Option<OwnedFd> {
+    use std::os::fd::FromRawFd;
+    let number = i32::try_from(number).ok().filter(|&number| number > 0)?;
+    // SAFETY: F_DUPFD_CLOEXEC takes any number and says EBADF for one that is not open.
+    let copy = unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) };
+    if copy < 0 {
+        return None;
+    }
+    // SAFETY: fcntl has just made this descriptor for us.
+    let copy = unsafe { OwnedFd::from_raw_fd(copy) };
+    is_eventfd(&copy).then_some(copy)
+}
+
+fn is_eventfd(fd: &OwnedFd) -> bool {
+    let mut path = [0u8; 32];
+    let mut name = [0u8; 32];
+    let Some(path) = format_path(&mut path, fd.as_raw_fd()) else { return false };
+    // SAFETY: `path` is NUL-terminated, `name` has the length given.
+    let length = unsafe { libc::readlink(path.as_ptr().cast(), name.as_mut_ptr().cast(), name.len()) };
+    length > 0 && name.starts_with(b"anon_inode:[eventfd]")
+}
+
+/// "/proc/self/fd/N" with its NUL, without allocating: arming an event is part of the hot path.
+fn format_path(into: &mut [u8; 32], fd: i32) -> Option<&[u8]> {
+    use std::io::Write;
+    let mut rest = &mut into[..];
+    write!(rest, "/proc/self/fd/{fd}\0").ok()?;
+    let left = rest.len();
+    Some(&into[..32 - left])
+}
+
+/// A private eventfd for a blocking wait.
+pub fn private_eventfd() -> std::io::Result<OwnedFd> {
+    use std::os::fd::FromRawFd;
+    // SAFETY: eventfd has no preconditions.
+    let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };
+    if fd < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: eventfd has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Sleeps until a private eventfd is raised, or a Unix signal without SA_RESTART comes (an error of kind Interrupted).
+pub fn sleep_on(fd: BorrowedFd<'_>) -> std::io::Result<()> {
+    let mut count = [0u8; 8];
+    // SAFETY: reads 8 bytes into a live array.
+    let read = unsafe { libc::read(fd.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) };
+    if read < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+
+    fn counter(fd: &OwnedFd) -> Option<u64> {
+        let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one live pollfd.
+        if unsafe { libc::poll(&mut poll, 1, 0) } != 1 {
+            return None;
+        }
+        let mut count = [0u8; 8];
+        // SAFETY: reads 8 bytes into a live array.
+        let read = unsafe { libc::read(fd.as_raw_fd(), count.as_mut_ptr().cast(), 8) };
+        (read == 8).then(|| u64::from_ne_bytes(count))
+    }
+
+    #[test]
+    fn one_shot_events_fire_once_and_persistent_ones_each_time() {
+        let events = Events::default();
+        let fd = private_eventfd().unwrap();
+        let once = events.register(Sink::EventFd(take_eventfd(fd.as_raw_fd() as u64).unwrap()), true);
+        let always = events.register(Sink::EventFd(take_eventfd(fd.as_raw_fd() as u64).unwrap()), false);
+        assert_ne!(once, always);
+        events.deliver(once);
+        events.deliver(once);
+        assert_eq!(counter(&fd), Some(1));
+        events.deliver(always);
+        events.deliver(always);
+        assert_eq!(counter(&fd), Some(2));
+        events.withdraw(always);
+        events.deliver(always);
+        assert_eq!(counter(&fd), None);
+        events.deliver(12345);
+    }
+
+    #[test]
+    fn the_callers_descriptor_may_be_closed_after_it_was_taken() {
+        let events = Events::default();
+        let fd = private_eventfd().unwrap();
+        let seen = fd.try_clone().unwrap();
+        let id = events.register(Sink::EventFd(take_eventfd(fd.as_raw_fd() as u64).unwrap()), true);
+        drop(fd);
+        events.deliver(id);
+        assert_eq!(counter(&seen), Some(1));
+        events.deliver(id);
+    }
+
+    #[test]
+    fn only_eventfds_are_taken() {
+        assert!(take_eventfd(0).is_none());
+        assert!(take_eventfd(99_999).is_none());
+        assert!(take_eventfd(u64::MAX).is_none());
+        let file = std::fs::File::open("/dev/null").unwrap();
+        assert!(take_eventfd(file.as_raw_fd() as u64).is_none());
+    }
+
+    #[test]
+    fn a_sleeper_wakes() {
+        let events = std::sync::Arc::new(Events::default());
+        let fd = private_eventfd().unwrap();
+        let id = events.register(Sink::EventFd(fd.try_clone().unwrap()), true);
+        let other = events.clone();
+        let waker = std::thread::spawn(move || other.deliver(id));
+        sleep_on(fd.as_fd()).unwrap();
+        waker.join().unwrap();
+    }
+}

@@ -1,0 +1,291 @@
+//! Sharing: NT handles and sync files, which are file descriptors of this process.
+//!
+//! A descriptor given to the client is one end of a socket pair; we keep the other. It is recognised by its inode, and
+//! when the client's end is gone ours sees the hang-up. A sync file becomes readable when its fence is reached.
+
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use smallvec::SmallVec;
+
+use super::call::{Call, EFAULT, EINVAL, Errno, Outcome, put};
+use super::objects::{Object, Resource, Sync};
+use super::queue::{address_of, map_page};
+use super::wait::send_cpu_wait;
+use crate::software::bus::events::Sink;
+use crate::software::bus::message::{FenceList, Reply, Request, Work};
+use crate::software::bus::outcome;
+use crate::software::gpu::memory::GuestMapping;
+use crate::sys;
+
+/// What a descriptor stands for.
+#[derive(Clone)]
+pub(super) enum Shared {
+    /// A fence, by its number.
+    Fence(u32),
+    /// A resource: its number and what the driver kept of it.
+    Resource(u32, Arc<SealedResource>),
+    /// A sync file: a fence by number (if it may be opened elsewhere) and the value.
+    SyncFile(Option<u32>, u64),
+}
+
+/// What a shared resource was at the moment of sharing.
+pub(super) struct SealedResource {
+    /// Runtime data.
+    pub runtime_data: Vec<u8>,
+    /// Private data of the whole.
+    pub private_data: Vec<u8>,
+    /// Private data of each allocation.
+    pub allocations: Vec<Vec<u8>>,
+}
+
+struct Share {
+    inode: u64,
+    end: OwnedFd,
+    what: Shared,
+}
+
+/// All descriptors given out.
+#[derive(Default)]
+pub(super) struct Shares {
+    list: Mutex<Vec<Share>>,
+}
+
+fn socket_pair() -> Result<(OwnedFd, OwnedFd), Errno> {
+    let mut ends = [0; 2];
+    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
+    // SAFETY: `ends` has room for the two descriptors.
+    if unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, ends.as_mut_ptr()) } != 0 {
+        return Err(Errno(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EMFILE)));
+    }
+    // SAFETY: both descriptors were just made for us.
+    Ok(unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) })
+}
+
+fn inode_of(number: i32) -> Option<u64> {
+    let mut stat = std::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: fstat takes any number and fills the struct if it succeeds.
+    let stat = unsafe { (libc::fstat(number, stat.as_mut_ptr()) == 0).then(|| stat.assume_init()) }?;
+    (stat.st_mode & libc::S_IFMT == libc::S_IFSOCK).then_some(stat.st_ino)
+}
+
+fn is_abandoned(end: &OwnedFd) -> bool {
+    let mut poll = libc::pollfd { fd: end.as_raw_fd(), events: 0, revents: 0 };
+    // SAFETY: one live pollfd.
+    unsafe { libc::poll(&mut poll, 1, 0) == 1 && poll.revents & libc::POLLHUP != 0 }
+}
+
+impl Shares {
+    fn list(&self) -> MutexGuard<'_, Vec<Share>> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new descriptor: the client's end, and a copy of ours that raises it.
+    fn export(&self, what: Shared) -> Result<(OwnedFd, OwnedFd), Errno> {
+        let (theirs, ours) = socket_pair()?;
+        let inode = inode_of(theirs.as_raw_fd()).ok_or(EINVAL)?;
+        let raise = ours.try_clone().map_err(|_| Errno(libc::EMFILE))?;
+        let mut list = self.list();
+        list.retain(|share| !is_abandoned(&share.end));
+        list.push(Share { inode, end: ours, what });
+        Ok((theirs, raise))
+    }
+
+    /// What a descriptor of the client stands for.
+    pub(super) fn find(&self, number: u64) -> Result<Shared, Errno> {
+        let inode = i32::try_from(number).ok().and_then(inode_of).ok_or(EINVAL)?;
+        self.list().iter().find(|share| share.inode == inode).map(|share| share.what.clone()).ok_or(EINVAL)
+    }
+}
+
+/// Hands a descriptor over; it is closed again if the client cannot be told.
+fn hand_over(call: &Call<'_>, address: u64, end: OwnedFd) -> Outcome {
+    let number = end.as_raw_fd() as u64;
+    call.write(address, &number)?;
+    let _ = end.into_raw_fd();
+    Ok(0)
+}
+
+pub(super) fn share_objects(call: &mut Call<'_>) -> Outcome {
+    let args: sys::d3dkmt_shareobjects = call.args()?;
+    if args.object_count != 1 {
+        return Err(EINVAL);
+    }
+    let handle: sys::d3dkmthandle = call.read(args.objects)?;
+    let object = call.process.objects().get(handle.v).cloned();
+    let what = match object {
+        Some(Object::Sync(sync)) => share_sync(call, handle.v, &sync)?,
+        Some(Object::Resource(resource)) => share_resource(call, &resource)?,
+        _ => return Err(EINVAL),
+    };
+    let (theirs, _) = call.driver.shares.export(what)?;
+    hand_over(call, args.shared_handle, theirs)
+}
+
+fn share_sync(call: &mut Call<'_>, handle: u32, sync: &Sync) -> Result<Shared, Errno> {
+    let number = sync.shared.ok_or(EINVAL)?;
+    if !sync.exported.load(Ordering::Acquire) {
+        let reply = call.global("CREATENTSHAREDOBJECT", 32, Request::ShareNt { object: handle })?;
+        if reply.handle == 0 {
+            return Err(Errno(libc::ENOTRECOVERABLE));
+        }
+        sync.exported.store(true, Ordering::Release);
+    }
+    Ok(Shared::Fence(number))
+}
+
+fn share_resource(call: &mut Call<'_>, resource: &Arc<Resource>) -> Result<Shared, Errno> {
+    if !resource.shared {
+        return Err(EINVAL);
+    }
+    let known = resource.state().number;
+    let number = match known {
+        Some(number) => number,
+        None => {
+            let reply = call.global("CREATENTSHAREDOBJECT", 32, Request::ShareNt { object: resource.handle })?;
+            if reply.handle == 0 {
+                return Err(Errno(libc::ENOTRECOVERABLE));
+            }
+            reply.handle
+        }
+    };
+    let members = {
+        let mut state = resource.state();
+        // From here on nothing may be added: who opens it must find what was counted.
+        state.sealed = true;
+        state.number = Some(number);
+        state.allocations.clone()
+    };
+    let mut allocations = Vec::with_capacity(members.len());
+    for member in members {
+        allocations.push(call.process.allocation(sys::d3dkmthandle { v: member })?.private_data.clone());
+    }
+    let runtime_data = resource.runtime_data.clone();
+    let private_data = resource.private_data.clone();
+    Ok(Shared::Resource(number, Arc::new(SealedResource { runtime_data, private_data, allocations })))
+}
+
+/// Opens a shared fence for this process: entered and mapped, not yet told to the caller.
+fn open_fence(call: &mut Call<'_>, device: &sys::d3dkmthandle, number: u32) -> Result<(Reply, u64), Errno> {
+    let device = call.process.device(*device)?;
+    let reply = call.global("OPENSYNCOBJECT", 40, Request::OpenSync { shared: number })?;
+    outcome(reply.status)?;
+    let enter = || {
+        let mapping: GuestMapping = map_page(&reply)?;
+        let address = address_of(&mapping);
+        let sync = Sync {
+            device: Some(device.clone()),
+            monitored: true,
+            shared: Some(number),
+            event: None,
+            exported: true.into(),
+            mapping: Some(mapping),
+        };
+        call.process.objects_mut().assign(reply.handle, Object::Sync(Arc::new(sync)))?;
+        Ok(address)
+    };
+    match enter() {
+        Ok(address) => Ok((reply, address)),
+        Err(errno) => {
+            call.global("DESTROYSYNCOBJECT", 32, Request::DestroySync { object: reply.handle })?;
+            Err(errno)
+        }
+    }
+}
+
+fn close_fence(call: &mut Call<'_>, handle: u32) -> Result<(), Errno> {
+    call.process.objects_mut().remove(handle);
+    call.global("DESTROYSYNCOBJECT", 32, Request::DestroySync { object: handle }).map(drop)
+}
+
+pub(super) fn open_sync_object(call: &mut Call<'_>) -> Outcome {
+    type Args = sys::d3dkmt_opensyncobjectfromnthandle2;
+    let mut args: Args = call.args()?;
+    call.process.device(args.device)?;
+    call.alive()?;
+    let Shared::Fence(number) = call.driver.shares.find(args.nt_handle)? else { return Err(EINVAL) };
+    let (reply, address) = open_fence(call, &args.device, number)?;
+    args.sync_object.v = reply.handle;
+    let mut fence = args.u.monitored_fence();
+    fence.fence_value_cpu_va = address;
+    fence.fence_value_gpu_va = reply.other;
+    args.u.set_monitored_fence(fence);
+    if let Err(errno) = call.write(call.arg, &args) {
+        close_fence(call, reply.handle)?;
+        return Err(errno);
+    }
+    Ok(0)
+}
+
+pub(super) fn share_with_host(call: &mut Call<'_>) -> Outcome {
+    type Args = sys::d3dkmt_shareobjectwithhost;
+    let args: Args = call.args()?;
+    let reply = call.global("SHAREOBJECTWITHHOST", 40, Request::ShareWithHost { object: args.object_handle.v })?;
+    let ret = outcome(reply.status)?;
+    put!(call, Args, object_vail_nt_handle = &reply.value)?;
+    Ok(ret)
+}
+
+pub(super) fn create_sync_file(call: &mut Call<'_>) -> Outcome {
+    type Args = sys::d3dkmt_createsyncfile;
+    let args: Args = call.args()?;
+    call.process.device(args.device)?;
+    call.alive()?;
+    let sync = call.process.sync(args.monitored_fence)?;
+    let what = match sync.shared {
+        Some(_) => match share_sync(call, args.monitored_fence.v, &sync)? {
+            Shared::Fence(number) => Shared::SyncFile(Some(number), args.fence_value),
+            other => other,
+        },
+        None => Shared::SyncFile(None, args.fence_value),
+    };
+    let (theirs, raise) = call.driver.shares.export(what)?;
+    let event = call.driver.link().dispatcher().events.register(Sink::Socket(raise), true);
+    let objects = |_: &Call<'_>| {
+        let fences: FenceList = SmallVec::from_iter([(args.monitored_fence.v, args.fence_value)]);
+        Ok(fences)
+    };
+    send_cpu_wait(call, args.device, objects, false, event)?;
+    let address = call.arg + std::mem::offset_of!(Args, sync_file_handle) as u64;
+    hand_over(call, address, theirs)
+}
+
+pub(super) fn wait_sync_file(call: &mut Call<'_>) -> Outcome {
+    let args: sys::d3dkmt_waitsyncfile = call.args()?;
+    let Shared::SyncFile(number, value) = call.driver.shares.find(args.sync_file_handle)? else {
+        return Err(EINVAL);
+    };
+    let context = call.process.context(args.context)?;
+    call.alive()?;
+    // A fence that was never shared cannot be opened: the call succeeds and nothing waits.
+    let Some(number) = number else { return Ok(0) };
+    let device = sys::d3dkmthandle { v: context.device.handle };
+    let (reply, _) = open_fence(call, &device, number)?;
+    let objects: FenceList = SmallVec::from_iter([(reply.handle, value)]);
+    let work = Work::Wait { queue: args.context.v, objects };
+    let waited = call.work("WAITFORSYNCOBJECTFROMGPU", 40 + 12, work);
+    close_fence(call, reply.handle)?;
+    waited
+}
+
+pub(super) fn open_from_sync_file(call: &mut Call<'_>) -> Outcome {
+    type Args = sys::d3dkmt_opensyncobjectfromsyncfile;
+    let mut args: Args = call.args()?;
+    let Shared::SyncFile(number, value) = call.driver.shares.find(args.sync_file_handle)? else {
+        return Err(EINVAL);
+    };
+    call.process.device(args.device)?;
+    call.alive()?;
+    let Some(number) = number else { return Ok(0) };
+    let (reply, address) = open_fence(call, &args.device, number)?;
+    args.syncobj.v = reply.handle;
+    args.fence_value = value;
+    args.fence_value_cpu_va = address;
+    args.fence_value_gpu_va = reply.other;
+    if call.write(call.arg, &args).is_err() {
+        close_fence(call, reply.handle)?;
+        return Err(EFAULT);
+    }
+    Ok(0)
+}

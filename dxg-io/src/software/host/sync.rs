@@ -1,0 +1,116 @@
+//! Synchronization objects and sharing.
+
+use super::objects::{HostFence, Object, Shared};
+use super::{Host, refused};
+use crate::software::bus::message::{ProcessKey, Reply, SyncKind};
+use crate::software::gpu::{FenceKey, FenceRequest};
+use crate::status::NtStatus;
+
+/// What the host side of a share looks like to a guest: an opaque number.
+const VAIL_HANDLE_BASE: u64 = 0x1f4;
+
+impl Host {
+    pub(super) fn create_sync(
+        &mut self,
+        key: ProcessKey,
+        device: u32,
+        kind: SyncKind,
+        initial: u64,
+        shared: bool,
+        no_max_on_tdr: bool,
+    ) -> Result<Reply, NtStatus> {
+        let device_key = self.device(key, device)?.key;
+        let monitored = match kind {
+            SyncKind::CpuNotification(event) => {
+                return Ok(Reply::handle(self.process(key)?.objects.insert(Object::Notification(event))));
+            }
+            SyncKind::Other => return Ok(Reply::handle(self.process(key)?.objects.insert(Object::Legacy))),
+            SyncKind::MonitoredFence => true,
+            SyncKind::LegacyFence => false,
+        };
+        let request = FenceRequest { initial, device: device_key, keep_value_on_loss: no_max_on_tdr };
+        let fence = self.gpu.create_fence(request).map_err(refused)?;
+        let number = shared.then(|| self.new_shared(Shared::Fence(fence)));
+        let object = HostFence { device: monitored.then_some(device), key: fence, shared: number, owned: false };
+        // The share itself counts as a handle: the fence outlives the one it was made with.
+        self.fence_handles.insert(fence, if shared { 2 } else { 1 });
+        let handle = self.process(key)?.objects.insert(Object::Fence(object));
+        let mut reply = Reply { handle, second: number.unwrap_or(0), ..Reply::default() };
+        if monitored {
+            reply.memory = self.gpu.fence_pages(fence);
+            reply.other = reply.memory.as_ref().map_or(0, |pages| pages.host_ptr() as u64);
+        }
+        Ok(reply)
+    }
+
+    pub(super) fn new_shared(&mut self, what: Shared) -> u32 {
+        self.last_shared += 1;
+        // Global handles look unlike local ones: unique 3, as the recorded host gives them out.
+        let number = 0xc000_0000 | (self.last_shared << 6);
+        self.shared.insert(number, what);
+        number
+    }
+
+    /// One handle of a fence less; the last one takes the fence with it, and lets waiters go.
+    pub(super) fn release_fence(&mut self, fence: FenceKey, at: u64) {
+        if let Some(count) = self.fence_handles.get_mut(&fence) {
+            *count -= 1;
+            if *count == 0 {
+                self.fence_handles.remove(&fence);
+                self.gpu.destroy_fence(fence, at);
+            }
+        }
+    }
+
+    pub(super) fn destroy_sync(&mut self, key: ProcessKey, object: u32, at: u64) -> Result<Reply, NtStatus> {
+        let objects = &mut self.process(key)?.objects;
+        match objects.get(object) {
+            Some(Object::Fence(fence)) if fence.owned => Err(NtStatus::INVALID_PARAMETER),
+            Some(Object::Fence(_) | Object::Notification(_) | Object::Legacy) => {
+                if let Some(Object::Fence(fence)) = objects.remove(object) {
+                    self.release_fence(fence.key, at);
+                }
+                Ok(Reply::default())
+            }
+            _ => Err(NtStatus::INVALID_PARAMETER),
+        }
+    }
+
+    /// Gives a shared object its NT handle: the number is the one that other processes will open.
+    pub(super) fn share(&mut self, key: ProcessKey, object: u32) -> Result<Reply, NtStatus> {
+        let shared = match self.process(key)?.objects.get(object) {
+            Some(Object::Fence(HostFence { shared: Some(shared), .. })) => *shared,
+            Some(Object::Resource { allocations, .. }) => {
+                let members = allocations.clone();
+                let mut parts = Vec::with_capacity(members.len());
+                for member in members {
+                    let allocation = self.allocation(key, member)?;
+                    parts.push((allocation.size, allocation.storage.clone()));
+                }
+                self.new_shared(Shared::Resource(parts))
+            }
+            _ => return Err(NtStatus::INVALID_PARAMETER),
+        };
+        Ok(Reply { handle: shared, ..Reply::default() })
+    }
+
+    pub(super) fn open_sync(&mut self, key: ProcessKey, shared: u32) -> Result<Reply, NtStatus> {
+        let Some(Shared::Fence(fence)) = self.shared.get(&shared) else { return Err(NtStatus::INVALID_PARAMETER) };
+        let fence = *fence;
+        *self.fence_handles.entry(fence).or_insert(0) += 1;
+        let object = HostFence { device: None, key: fence, shared: Some(shared), owned: false };
+        let handle = self.process(key)?.objects.insert(Object::Fence(object));
+        let memory = self.gpu.fence_pages(fence);
+        let gpu_address = memory.as_ref().map_or(0, |pages| pages.host_ptr() as u64);
+        Ok(Reply { handle, other: gpu_address, memory, ..Reply::default() })
+    }
+
+    pub(super) fn share_with_host(&mut self, key: ProcessKey, object: u32) -> Result<Reply, NtStatus> {
+        match self.process(key)?.objects.get(object) {
+            Some(Object::Fence(_) | Object::Allocation(_) | Object::Resource { .. }) => {
+                Ok(Reply { value: VAIL_HANDLE_BASE + u64::from(object >> 6 & 0xff_ffff), ..Reply::default() })
+            }
+            _ => Err(NtStatus::INVALID_PARAMETER),
+        }
+    }
+}
