@@ -3,13 +3,35 @@
 //! The host side creates objects and enqueues work; [`Gpu::run`] executes what is due on the thread that calls it.
 //! Events go back through [`GpuEvents`], never while a lock is held, so that they may call in again.
 
+mod address_space;
+mod engine;
+mod execution;
+mod fault;
+mod fence;
+mod launch;
 pub(crate) mod memory;
+mod pool;
+mod ranges;
+mod resolver;
+mod slab;
+mod state;
+mod transfer;
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use smallvec::SmallVec;
 
+pub(crate) use fault::{Fault, FaultReason};
 pub(crate) use memory::{PageArena, Pages};
+
+use address_space::{AddressSpace, Released};
+use fault::Watch;
+use pool::Pool;
+use state::State;
 
 use super::kernel::KernelRegistry;
 
@@ -189,31 +211,6 @@ pub(crate) enum QueueItem {
     CpuEvent { event: u64 },
 }
 
-/// Why a device was lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FaultReason {
-    /// The command buffer is malformed.
-    BadPacket(&'static str),
-    /// An address is not mapped, or not for this access.
-    BadAddress,
-    /// A launch took longer than the limit.
-    Timeout,
-    /// The adapter was removed or the device marked as failed.
-    Removed,
-    /// A kernel failed in a command buffer that has nowhere to record it.
-    KernelFault,
-}
-
-/// The fault that lost a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Fault {
-    pub reason: FaultReason,
-    /// The address at fault, 0 if none is.
-    pub address: u64,
-    /// Tag of the operation at fault, 0 if not known.
-    pub op_tag: u64,
-}
-
 /// Memory in use, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct MemoryUsage {
@@ -223,8 +220,26 @@ pub(crate) struct MemoryUsage {
     pub io_total: u64,
 }
 
-/// The GPU.
-pub(crate) struct Gpu {}
+/// Everything behind a [`Gpu`], shared with its worker threads.
+struct Shared {
+    parameters: GpuParameters,
+    kernels: KernelRegistry,
+    clock: Box<dyn Fn() -> u64 + Send + Sync>,
+    events: Arc<dyn GpuEvents>,
+    video: PageArena,
+    io_space: PageArena,
+    state: Mutex<State>,
+    watch: Mutex<Watch>,
+    pool: Pool,
+    /// A kernel that was never measured may run on the thread that drives the GPU. That is so without modelled costs,
+    /// when that thread is the client's own; otherwise it is the host's, which a launch that hangs must not take along.
+    inline_unknown: bool,
+}
+
+/// The GPU. All methods may be called from any thread, also from [`GpuEvents`].
+pub(crate) struct Gpu {
+    shared: Arc<Shared>,
+}
 
 impl Gpu {
     /// A GPU with its own memory; `clock` gives the engine time in ns.
@@ -234,52 +249,66 @@ impl Gpu {
         clock: impl Fn() -> u64 + Send + Sync + 'static,
         events: Arc<dyn GpuEvents>,
     ) -> io::Result<Self> {
-        let _ = (parameters, kernels, clock, events);
-        unimplemented!()
+        let shared = Arc::new(Shared {
+            parameters,
+            kernels,
+            clock: Box::new(clock),
+            events,
+            video: PageArena::new(c"dxgrt-video", parameters.video_memory_bytes)?,
+            io_space: PageArena::new(c"dxgrt-io", parameters.io_space_bytes)?,
+            state: Mutex::default(),
+            watch: Mutex::default(),
+            pool: Pool::new(parameters.workers),
+            inline_unknown: parameters.launch_ns == 0 && parameters.copy_bytes_per_us == 0,
+        });
+        shared.lock().engine = Some(shared.new_engine());
+        Ok(Self { shared })
     }
 
     /// Memory for allocations.
     pub(crate) fn video_memory(&self) -> &PageArena {
-        unimplemented!()
+        &self.shared.video
     }
 
     /// Memory for fence pages.
     pub(crate) fn io_space(&self) -> &PageArena {
-        unimplemented!()
+        &self.shared.io_space
     }
 
     pub(crate) fn memory_usage(&self) -> MemoryUsage {
-        unimplemented!()
+        let (video, io) = (&self.shared.video, &self.shared.io_space);
+        MemoryUsage {
+            video_used: video.used_bytes(),
+            video_total: video.total_bytes(),
+            io_used: io.used_bytes(),
+            io_total: io.total_bytes(),
+        }
     }
 
     /// A device, whose work addresses the memory of `process`.
     pub(crate) fn create_device(&self, key: DeviceKey, process: ProcessKey) {
-        let _ = (key, process);
-        unimplemented!()
+        self.shared.lock().create_device(key, process);
     }
 
     /// Removes a device with its queues; work that has not begun is dropped. Its fences stay.
     pub(crate) fn destroy_device(&self, key: DeviceKey) {
-        let _ = key;
-        unimplemented!()
+        self.shared.lock().destroy_device(key);
+        self.shared.abandon_current(|execution| execution.device == key);
     }
 
-    /// Loses a device on demand (adapter removal, MarkDeviceAsError).
+    /// Loses a device on demand (adapter removal, MarkDeviceAsError). Call [`Gpu::run`] after.
     pub(crate) fn lose_device(&self, key: DeviceKey, reason: FaultReason, now: u64) {
-        let _ = (key, reason, now);
-        unimplemented!()
+        self.shared.lose(key, Fault { reason, address: 0, op_tag: 0 }, now);
     }
 
     /// Why a device was lost; `None` while it works.
     pub(crate) fn device_fault(&self, key: DeviceKey) -> Option<Fault> {
-        let _ = key;
-        unimplemented!()
+        self.shared.lock().device(key).and_then(|device| device.fault)
     }
 
     /// Maps memory; answers the first address.
     pub(crate) fn map_va(&self, process: ProcessKey, request: MapRequest) -> Result<u64, GpuError> {
-        let _ = (process, request);
-        unimplemented!()
+        self.space(process).map(&request)
     }
 
     /// Reserves addresses without memory.
@@ -291,50 +320,48 @@ impl Gpu {
         max: u64,
         bytes: u64,
     ) -> Result<u64, GpuError> {
-        let _ = (process, base, min, max, bytes);
-        unimplemented!()
+        self.space(process).reserve(base, min, max, bytes)
     }
 
     /// Frees mapped or reserved addresses. Waits until no launch uses client memory that was behind them; for one that
     /// does not end, no longer than twice the TDR limit ([`GpuError::Busy`]; the addresses are free all the same).
     pub(crate) fn free_va(&self, process: ProcessKey, base: u64, bytes: u64) -> Result<(), GpuError> {
-        let _ = (process, base, bytes);
-        unimplemented!()
+        let released = self.space(process).free(base, bytes)?;
+        self.wait_unused(released)
     }
 
-    /// Changes mappings in order; stops at the first that is refused.
+    /// Changes mappings in order; stops at the first that is refused. Waits as [`Gpu::free_va`].
     pub(crate) fn update_va(&self, process: ProcessKey, operations: &[UpdateVa]) -> Result<(), GpuError> {
-        let _ = (process, operations);
-        unimplemented!()
+        let (released, result) = self.space(process).update(operations);
+        result.and(self.wait_unused(released))
     }
 
-    /// Frees all addresses of a process, with the wait of [`Gpu::free_va`].
+    /// Frees all addresses of a process, with the wait of [`Gpu::free_va`]. Destroy its devices first.
     pub(crate) fn destroy_process(&self, process: ProcessKey) -> Result<(), GpuError> {
-        let _ = process;
-        unimplemented!()
+        let space = self.shared.lock().remove_space(process);
+        space.map_or(Ok(()), |space| self.wait_unused(space.free_all()))
     }
 
     /// A fence in a page of its own in the IO space.
     pub(crate) fn create_fence(&self, request: FenceRequest) -> Result<FenceKey, GpuError> {
-        let _ = request;
-        unimplemented!()
+        let page = self.shared.io_space.allocate(1).ok_or(GpuError::NoMemory)?;
+        Ok(self.shared.lock().fences.create(page, request))
     }
 
     /// The page of a fence; its host address is the fence's GPU address.
     pub(crate) fn fence_pages(&self, key: FenceKey) -> Option<Arc<Pages>> {
-        let _ = key;
-        unimplemented!()
+        self.shared.lock().fences.page(key).cloned()
     }
 
     pub(crate) fn fence_value(&self, key: FenceKey) -> Option<u64> {
-        let _ = key;
-        unimplemented!()
+        self.shared.lock().fences.value(key)
     }
 
     /// Removes a fence; queues and CPU waits that wait for it go on as if it had been reached. Call [`Gpu::run`] after.
     pub(crate) fn destroy_fence(&self, key: FenceKey, now: u64) {
-        let _ = (key, now);
-        unimplemented!()
+        let mut state = self.shared.lock();
+        state.destroy_fence(key, now);
+        self.shared.deliver(state);
     }
 
     /// Sets a fence; a lower value without `allow_rewind` is [`GpuError::InvalidParameter`]. Call [`Gpu::run`] after.
@@ -345,8 +372,11 @@ impl Gpu {
         allow_rewind: bool,
         now: u64,
     ) -> Result<(), GpuError> {
-        let _ = (key, value, allow_rewind, now);
-        unimplemented!()
+        let mut state = self.shared.lock();
+        state.fences.value(key).ok_or(GpuError::InvalidHandle)?;
+        let set = state.signal(key, value, allow_rewind, now);
+        self.shared.deliver(state);
+        if set { Ok(()) } else { Err(GpuError::InvalidParameter) }
     }
 
     /// Sends the CPU event `event`, once, when all (or any) of the fences have reached their values: perhaps at once.
@@ -357,8 +387,13 @@ impl Gpu {
         event: u64,
         now: u64,
     ) -> Result<(), GpuError> {
-        let _ = (fences, any, event, now);
-        unimplemented!()
+        let mut state = self.shared.lock();
+        if fences.iter().any(|(key, _)| state.fences.value(*key).is_none()) {
+            return Err(GpuError::InvalidHandle);
+        }
+        state.wait_from_cpu(fences, any, event, now);
+        self.shared.deliver(state);
+        Ok(())
     }
 
     /// A queue: a hardware queue with its progress fence, or a context without.
@@ -366,33 +401,50 @@ impl Gpu {
         &self,
         device: DeviceKey,
         progress: Option<FenceKey>,
-        engine: EngineKind,
+        _engine: EngineKind,
     ) -> Result<QueueKey, GpuError> {
-        let _ = (device, progress, engine);
-        unimplemented!()
+        self.shared.lock().create_queue(device, progress)
     }
 
     /// Removes a queue; work that has not begun is dropped.
     pub(crate) fn destroy_queue(&self, key: QueueKey) {
-        let _ = key;
-        unimplemented!()
+        self.shared.lock().destroy_queue(key);
+        self.shared.abandon_current(|execution| execution.queue == key);
     }
 
     /// Adds work to a queue. Call [`Gpu::run`] after.
     pub(crate) fn enqueue(&self, queue: QueueKey, item: QueueItem, now: u64) -> Result<(), GpuError> {
-        let _ = (queue, item, now);
-        unimplemented!()
+        self.shared.lock().enqueue(queue, item, now)
     }
 
     /// Executes what is due, on this thread; answers when it has to be called again. While one thread is inside, others
     /// return at once with `None`: what they enqueued is executed by the one inside.
     pub(crate) fn run(&self, now: u64) -> Option<u64> {
-        let _ = now;
-        unimplemented!()
+        self.shared.run(now)
     }
 
-    /// Stops the worker threads; queued work is dropped.
+    /// Stops the watchdog and drops all queued work. Worker threads end once the launches on them have.
     pub(crate) fn shutdown(&self) {
-        unimplemented!()
+        self.shared.stop_watchdog();
+        self.shared.abandon_current(|_| true);
+        self.shared.lock().clear();
+    }
+
+    fn space(&self, process: ProcessKey) -> Arc<AddressSpace> {
+        self.shared.lock().space(process)
+    }
+
+    fn wait_unused(&self, released: Released) -> Result<(), GpuError> {
+        let limit = Duration::from_nanos(self.shared.parameters.tdr_ns.saturating_mul(2));
+        if released.wait(limit) { Ok(()) } else { Err(GpuError::Busy) }
     }
 }
+
+impl Drop for Gpu {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -48,7 +48,7 @@ pub(crate) enum Unresolved {
     /// It begins in mapped memory but leaves it.
     Leaves { address: u64 },
     /// It may not be written.
-    ReadOnly,
+    ReadOnly { address: u64 },
 }
 
 impl BoundArguments {
@@ -87,7 +87,7 @@ impl BoundArguments {
                 resolve(access.va, access.len, parameter.kind.writes())
                     .map_err(|error| unresolved(index, &access, error))?
             };
-            if pointer.addr() % bytes != 0 {
+            if !pointer.addr().is_multiple_of(bytes) {
                 return Err(fail(index, format!("{address:#x} is not aligned for {}", parameter.element)));
             }
             let len = (access.len / bytes as u64) as usize;
@@ -167,7 +167,7 @@ fn check_access(
     if access.va != address {
         return Err(fail(index, format!("the address is {address:#x}, its declared range begins at {:#x}", access.va)));
     }
-    if access.len % element_bytes as u64 != 0 {
+    if !access.len.is_multiple_of(element_bytes as u64) {
         let element = parameter.element;
         return Err(fail(index, format!("the range of {} bytes is no whole number of {element}", access.len)));
     }
@@ -198,6 +198,6 @@ fn unresolved(index: usize, access: &Access, error: Unresolved) -> BindError {
         Unresolved::Leaves { address } => {
             fail(index, format!("{} bytes at {:#x} leave mapped memory at {address:#x}", access.len, access.va))
         }
-        Unresolved::ReadOnly => fail(index, format!("{:#x} is mapped read-only", access.va)),
+        Unresolved::ReadOnly { address } => fail(index, format!("{address:#x} is mapped read-only")),
     }
 }

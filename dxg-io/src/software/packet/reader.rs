@@ -39,7 +39,7 @@ impl<'a> Commands<'a> {
             return error("the version is not 1");
         }
         let header = Header { status_va: u64_at(bytes, 8), poison_va: u64_at(bytes, 16) };
-        if (header.status_va | header.poison_va) % 8 != 0 {
+        if !(header.status_va | header.poison_va).is_multiple_of(8) {
             return error("the status block and the poison array must be 8-byte aligned");
         }
         Ok((header, Self { bytes, offset: HEADER_BYTES }))
@@ -64,7 +64,7 @@ impl<'a> Commands<'a> {
         }
         let head = u32_at(rest, 0);
         let size = u32_at(rest, 4) as usize;
-        if size < ALIGNMENT || size % ALIGNMENT != 0 {
+        if size < ALIGNMENT || !size.is_multiple_of(ALIGNMENT) {
             return error("the size of the packet is not a multiple of 16");
         }
         if size > rest.len() {
@@ -124,7 +124,7 @@ impl<'a> Commands<'a> {
             Opcode::Timestamp => {
                 exactly(16)?;
                 let va = u64_at(packet, 8);
-                if va % 8 != 0 {
+                if !va.is_multiple_of(8) {
                     return error("a timestamp must be 8-byte aligned");
                 }
                 Packet::Timestamp { va }

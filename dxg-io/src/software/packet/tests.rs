@@ -1,9 +1,11 @@
 use super::*;
 use proptest::prelude::*;
 
+type WrittenItem = (u64, u32, [u32; 3], [u32; 3], u32, Vec<u8>, Vec<Access>);
+
 #[derive(Clone, Debug)]
 enum Written {
-    Dispatch(u64, Vec<(u64, u32, [u32; 3], [u32; 3], u32, Vec<u8>, Vec<Access>)>),
+    Dispatch(u64, Vec<WrittenItem>),
     Copy(Vec<CopyEntry>),
     Fill(Vec<FillEntry>),
     Barrier,

@@ -1,0 +1,537 @@
+//! Executes command buffers.
+//!
+//! Whoever calls [`Shared::run`] takes the one [`Engine`] (scratch memory and the cost model) out of the state, executes
+//! what is due on its own thread without holding a lock, and puts it back. Whoever finds it gone returns at once: the
+//! thread inside looks for new work, under the lock, before it leaves. Effects on memory happen as soon as possible;
+//! what others can see of it (progress, signals, events) waits for the modelled time.
+//!
+//! | what                         | who touches it                                                     |
+//! |------------------------------|--------------------------------------------------------------------|
+//! | [`super::state::State`]      | everybody, under its lock, never while executing or calling out     |
+//! | [`Engine`]                   | the thread that took it                                            |
+//! | an [`Execution`]             | read by all; its packets are run by the engine or one pool launch  |
+//! | memory of a launch           | the launch; what conflicts with one on the pool is not started     |
+
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use super::{
+    Fault, FaultReason, QueueKey, Shared,
+    execution::{Execution, bad_address, packet_fault},
+    launch::{BoundLaunch, unbound, unknown},
+    pool::{PoolLaunch, Rest},
+    ranges::RangeSet,
+    resolver::Resolver,
+    state::{Event, State, Task},
+    transfer,
+};
+use crate::software::{
+    kernel::{KernelRegistry, binding::BindError, registry::KernelEntry},
+    model::slots::{Direction, Slots, Started},
+    packet::{Commands, Dispatch, Item, Items, Packet},
+};
+
+/// Copies and fills of more bytes run on the worker pool.
+const INLINE_TRANSFER_BYTES: u64 = 1 << 20;
+/// After so many inline items the watchdog is told that the launch goes on.
+const ITEMS_PER_CLOCK: u32 = 64;
+
+/// What the executing thread needs, reused from one command buffer to the next.
+#[derive(Debug)]
+pub(super) struct Engine {
+    resolver: Resolver,
+    launch: BoundLaunch,
+    slots: Slots,
+    words: Vec<Vec<u128>>,
+    /// Memory of the packets on the pool when the task was taken; it can only have become less since.
+    busy: Vec<Arc<RangeSet>>,
+    ranges: RangeSet,
+}
+
+/// A command buffer between two steps.
+#[derive(Debug)]
+pub(super) struct Active {
+    pub(super) execution: Arc<Execution>,
+    /// The next packet.
+    pub(super) offset: usize,
+    /// What a packet that ran on the pool costs, and its real end.
+    pub(super) pooled: Option<(Charge, u64)>,
+}
+
+/// What a packet costs in the model.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Charge {
+    Nothing,
+    Dispatch(Started),
+    Copy { direction: Direction, ready: u64, bytes: u64 },
+}
+
+/// How a step of a command buffer ended.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Finished(Arc<Execution>),
+    /// The next packet is due at this time.
+    Waiting(Active, u64),
+    /// The next packet conflicts with one on the pool.
+    Conflicted(Active),
+    /// The packet goes on on the pool.
+    Pooled(Box<PoolLaunch>),
+    Fault(Fault),
+    /// Its device is gone or lost.
+    Abandoned,
+}
+
+/// How the inline part of a packet ended.
+enum Inline {
+    Done,
+    /// The items from here on, the first from this block on, are for the pool.
+    Rest {
+        offset: usize,
+        left: u32,
+        block: u64,
+    },
+}
+
+impl Engine {
+    pub(super) fn new(slots: Slots) -> Self {
+        Self {
+            resolver: Resolver::default(),
+            launch: BoundLaunch::default(),
+            slots,
+            words: Vec::new(),
+            busy: Vec::new(),
+            ranges: RangeSet::default(),
+        }
+    }
+
+    fn recycle(&mut self, execution: Arc<Execution>) {
+        if let Ok(execution) = Arc::try_unwrap(execution)
+            && self.words.len() < 16
+        {
+            self.words.push(execution.snapshot.into_words());
+        }
+    }
+
+    /// Runs packets until the command buffer ends or has to wait.
+    fn advance(&mut self, shared: &Arc<Shared>, mut active: Active, time: &mut u64, mut now: u64) -> Outcome {
+        let execution = active.execution.clone();
+        if let Some((charge, end)) = active.pooled.take() {
+            self.charge(charge, end, time);
+        }
+        let mut commands = Commands::resume(execution.snapshot.bytes(), active.offset);
+        loop {
+            if execution.is_abandoned() {
+                return Outcome::Abandoned;
+            }
+            active.offset = commands.offset();
+            let packet = match commands.next() {
+                None => {
+                    if *time > now {
+                        now = shared.now();
+                    }
+                    if *time > now {
+                        return Outcome::Waiting(active, *time);
+                    }
+                    return Outcome::Finished(execution);
+                }
+                Some(Err(error)) => return Outcome::Fault(packet_fault(error, 0)),
+                Some(Ok(packet)) => packet,
+            };
+            let step = match packet {
+                Packet::Nop | Packet::Barrier => continue,
+                Packet::Progress { value } => {
+                    if *time > now {
+                        now = shared.now();
+                    }
+                    if *time > now {
+                        return Outcome::Waiting(active, *time);
+                    }
+                    if !shared.progress(&execution, value, now) {
+                        return Outcome::Abandoned;
+                    }
+                    continue;
+                }
+                Packet::Depend { dst_stream, src_stream, src_tag } => {
+                    match execution.journal.depend(dst_stream, src_stream, src_tag) {
+                        Ok(()) => continue,
+                        Err(fault) => return Outcome::Fault(fault),
+                    }
+                }
+                _ => self.heavy(shared, &execution, &packet, active.offset, commands.offset(), *time),
+            };
+            match step {
+                Ok(Step::Done { charge, end }) => {
+                    now = end;
+                    self.charge(charge, end, time);
+                }
+                Ok(Step::Conflicted) => return Outcome::Conflicted(active),
+                Ok(Step::Pooled(launch)) => return Outcome::Pooled(launch),
+                Err(fault) => return Outcome::Fault(fault),
+            }
+        }
+    }
+
+    fn charge(&mut self, charge: Charge, end: u64, time: &mut u64) {
+        *time = match charge {
+            Charge::Nothing => (*time).max(end),
+            Charge::Dispatch(started) => self.slots.complete(started, end),
+            Charge::Copy { direction, ready, bytes } => self.slots.copy(direction, ready, bytes, end),
+        };
+    }
+
+    /// A packet that works on memory.
+    fn heavy(
+        &mut self,
+        shared: &Arc<Shared>,
+        execution: &Arc<Execution>,
+        packet: &Packet<'_>,
+        offset: usize,
+        next: usize,
+        time: u64,
+    ) -> Result<Step, Fault> {
+        let entry = match packet {
+            Packet::Dispatch(dispatch) => shared.kernels.entry(dispatch.kernel),
+            _ => None,
+        };
+        if !self.busy.is_empty() {
+            self.collect_ranges(packet, entry.as_deref());
+            if self.busy.iter().any(|busy| busy.conflicts(&self.ranges)) {
+                return Ok(Step::Conflicted);
+            }
+        }
+        let begin = shared.now();
+        let charge = self.price(packet, time.max(begin));
+        let pool = |engine: &mut Self, rest: Option<Rest>| {
+            engine.collect_ranges(packet, rest.as_ref().map(|rest| &*rest.entry));
+            let ranges = Arc::new(engine.ranges.clone());
+            let active = Active { execution: execution.clone(), offset: next, pooled: Some((charge, begin)) };
+            execution.launch_ended();
+            // The launch takes over what holds its memory.
+            let resolver = std::mem::take(&mut engine.resolver);
+            Ok(Step::Pooled(PoolLaunch::new(shared.clone(), active, ranges, offset, rest, resolver)))
+        };
+        match packet {
+            Packet::Dispatch(dispatch) => {
+                execution.launch_starts(begin);
+                execution.packet_starts(offset);
+                let rest = match &entry {
+                    Some(entry) => self.dispatch(shared, execution, dispatch, entry, next, begin)?,
+                    None => {
+                        fail_all(execution, dispatch)?;
+                        Inline::Done
+                    }
+                };
+                if let (Inline::Rest { offset, left, block }, Some(entry)) = (rest, entry) {
+                    return pool(self, Some(Rest { entry, offset, left, block }));
+                }
+            }
+            Packet::Copy(copies) => {
+                if transfer::copy_size(*copies, &mut self.resolver).1 > INLINE_TRANSFER_BYTES {
+                    return pool(self, None);
+                }
+                transfer::copy(execution, *copies, &mut self.resolver)?;
+            }
+            Packet::Fill(fills) => {
+                if transfer::fill_size(*fills) > INLINE_TRANSFER_BYTES {
+                    return pool(self, None);
+                }
+                transfer::fill(execution, *fills, &mut self.resolver)?;
+            }
+            Packet::Timestamp { va } => {
+                let host = self.resolver.resolve(*va, 8, true).map_err(|error| bad_address(error, 0))?;
+                // SAFETY: eight bytes are mapped, held and writable there, 8-byte aligned (the decoder checks the
+                // address, segments are page aligned).
+                let place = unsafe { std::sync::atomic::AtomicU64::from_ptr(host.cast()) };
+                place.store(time.max(begin), std::sync::atomic::Ordering::Relaxed);
+                return Ok(Step::Done { charge: Charge::Nothing, end: begin });
+            }
+            _ => {}
+        }
+        execution.launch_ended();
+        Ok(Step::Done { charge, end: shared.now() })
+    }
+
+    /// What the packet costs when it is ready at `ready`.
+    fn price(&mut self, packet: &Packet<'_>, ready: u64) -> Charge {
+        if self.slots.is_free_of_charge() {
+            return Charge::Nothing;
+        }
+        match packet {
+            Packet::Dispatch(dispatch) => {
+                let blocks = dispatch.items().flatten().fold(0u64, |sum, item| sum.saturating_add(item.blocks()));
+                Charge::Dispatch(self.slots.start(ready, blocks))
+            }
+            Packet::Copy(copies) => {
+                let (direction, bytes) = transfer::copy_size(*copies, &mut self.resolver);
+                Charge::Copy { direction, ready, bytes }
+            }
+            Packet::Fill(fills) => Charge::Dispatch(self.slots.start(ready, fills.iter().count() as u64)),
+            _ => Charge::Nothing,
+        }
+    }
+
+    /// Fills `self.ranges` with the memory that the packet uses.
+    fn collect_ranges(&mut self, packet: &Packet<'_>, entry: Option<&KernelEntry>) {
+        let set = &mut self.ranges;
+        set.clear();
+        match packet {
+            Packet::Dispatch(dispatch) => {
+                if let Some(entry) = entry {
+                    for item in dispatch.items().flatten() {
+                        // A launch that cannot be bound will not run.
+                        if self.launch.bind(entry, &item, &mut self.resolver).is_ok() {
+                            self.launch.add_ranges(entry, set);
+                        }
+                    }
+                }
+            }
+            Packet::Copy(copies) => transfer::copy_ranges(*copies, &mut self.resolver, set),
+            Packet::Fill(fills) => transfer::fill_ranges(*fills, &mut self.resolver, set),
+            Packet::Timestamp { va } => transfer::add_range(*va, 8, true, &mut self.resolver, set),
+            _ => {}
+        }
+        set.seal();
+    }
+
+    /// The memory of the packet that `execution` is at; for a launch that hangs.
+    pub(super) fn ranges_of_current(mut self, kernels: &KernelRegistry, execution: &Execution) -> RangeSet {
+        self.resolver.begin(execution.space.clone());
+        if let Some(Ok(packet)) = Commands::resume(execution.snapshot.bytes(), execution.packet()).next() {
+            let entry = match &packet {
+                Packet::Dispatch(dispatch) => kernels.entry(dispatch.kernel),
+                _ => None,
+            };
+            self.collect_ranges(&packet, entry.as_deref());
+        }
+        self.ranges
+    }
+
+    /// Runs items on this thread as long as they are short.
+    fn dispatch(
+        &mut self,
+        shared: &Shared,
+        execution: &Execution,
+        dispatch: &Dispatch<'_>,
+        entry: &KernelEntry,
+        end: usize,
+        begin: u64,
+    ) -> Result<Inline, Fault> {
+        let limit = shared.parameters.inline_limit_ns;
+        let known = entry.cost.estimate(1).is_some();
+        let mut items = dispatch.items();
+        let (mut blocks_run, mut since_clock) = (0u64, 0u32);
+        let mut rest = Inline::Done;
+        loop {
+            let (offset, left) = (items.offset(), items.left());
+            let Some(item) = items.next() else { break };
+            let item = item.map_err(|error| packet_fault(error, 0))?;
+            if execution.journal.poison_of(item.stream)? != 0 {
+                continue;
+            }
+            execution.operation_starts(item.op_tag);
+            if !bind(&mut self.launch, execution, entry, &item, &mut self.resolver)? {
+                continue;
+            }
+            let blocks = item.blocks();
+            // A kernel not measured yet runs here only where nothing but its caller waits for this thread.
+            let short = entry.cost.estimate(blocks).map_or(shared.inline_unknown, |expected| expected <= limit);
+            if !short {
+                rest = Inline::Rest { offset, left, block: 0 };
+                break;
+            }
+            since_clock += 1;
+            if since_clock == ITEMS_PER_CLOCK {
+                since_clock = 0;
+                execution.launch_starts(shared.now());
+                if execution.is_abandoned() {
+                    break;
+                }
+            }
+            match self.run_inline(shared, execution, entry, &item, blocks, known)? {
+                None => blocks_run += blocks,
+                Some(block) => {
+                    rest = Inline::Rest { offset, left, block };
+                    blocks_run += block;
+                    break;
+                }
+            }
+        }
+        debug_assert!(items.offset() <= end);
+        entry.cost.record(blocks_run, shared.now().saturating_sub(begin));
+        Ok(rest)
+    }
+
+    /// Runs one launch, looking at the clock after 1, 2, 4, 8… blocks; answers with the block at which it became too
+    /// long for this thread.
+    #[inline]
+    fn run_inline(
+        &mut self,
+        shared: &Shared,
+        execution: &Execution,
+        entry: &KernelEntry,
+        item: &Item<'_>,
+        blocks: u64,
+        known: bool,
+    ) -> Result<Option<u64>, Fault> {
+        // A launch of few, known blocks is not worth a look at the clock.
+        let mut to = if known && blocks <= 4 { blocks } else { blocks.min(1) };
+        let begin = if to < blocks { shared.now() } else { 0 };
+        let mut from = 0;
+        while from < blocks {
+            // SAFETY: bound just before for this item by our resolver, which holds the memory until this step of the
+            // command buffer ends. Blocks run one after another here. Packets on the pool that conflict with this one
+            // were excluded before it began, and only this thread starts others.
+            if let Err(failure) = unsafe { self.launch.run(entry, item, from, to) } {
+                execution.journal.fail(item.op_tag, item.stream, &failure)?;
+                return Ok(None);
+            }
+            from = to;
+            to = blocks.min(to.saturating_mul(2));
+            if from < blocks && shared.now().saturating_sub(begin) > shared.parameters.inline_limit_ns {
+                return Ok(Some(from));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// How a packet ended.
+enum Step {
+    Done { charge: Charge, end: u64 },
+    Conflicted,
+    Pooled(Box<PoolLaunch>),
+}
+
+/// Binds an item; `false`: it failed, and that is recorded.
+#[inline]
+pub(super) fn bind(
+    launch: &mut BoundLaunch,
+    execution: &Execution,
+    entry: &KernelEntry,
+    item: &Item<'_>,
+    resolver: &mut Resolver,
+) -> Result<bool, Fault> {
+    match launch.bind(entry, item, resolver) {
+        Ok(()) => Ok(true),
+        Err(BindError::Failed(error)) => {
+            execution.journal.fail(item.op_tag, item.stream, &unbound(entry.name(), &error))?;
+            Ok(false)
+        }
+        Err(BindError::Unmapped { address }) => {
+            Err(Fault { reason: FaultReason::BadAddress, address, op_tag: item.op_tag })
+        }
+    }
+}
+
+/// No kernel has the number: every launch fails.
+fn fail_all(execution: &Execution, dispatch: &Dispatch<'_>) -> Result<(), Fault> {
+    for item in dispatch.items() {
+        let item = item.map_err(|error| packet_fault(error, 0))?;
+        if execution.journal.poison_of(item.stream)? == 0 {
+            execution.operation_starts(item.op_tag);
+            execution.journal.fail(item.op_tag, item.stream, &unknown(dispatch.kernel))?;
+        }
+    }
+    Ok(())
+}
+
+/// The items of a DISPATCH packet from some point on.
+pub(super) fn items_from(execution: &Execution, offset: usize, end: usize, left: u32) -> Items<'_> {
+    Items::resume(execution.snapshot.bytes(), offset, end, left)
+}
+
+impl Shared {
+    #[inline]
+    pub(super) fn now(&self) -> u64 {
+        (self.clock)()
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends what has gathered in the outbox. Takes the guard, so that no lock is held meanwhile.
+    pub(super) fn deliver(&self, mut state: MutexGuard<'_, State>) {
+        if state.outbox.is_empty() {
+            return;
+        }
+        let events = std::mem::take(&mut state.outbox);
+        drop(state);
+        for event in events {
+            match event {
+                Event::Cpu { event, at } => self.events.cpu_event(event, at),
+                Event::Lost { device, at } => self.events.device_state_changed(device, at),
+            }
+        }
+    }
+
+    /// Executes what is due on this thread. See [`super::Gpu::run`].
+    pub(super) fn run(self: &Arc<Self>, mut now: u64) -> Option<u64> {
+        let mut state = self.lock();
+        let mut engine = state.engine.take()?;
+        let epoch = state.epoch;
+        while let Some(task) = state.next_task(now) {
+            engine.busy.clear();
+            engine.busy.extend(state.running.iter().map(|running| running.ranges.clone()));
+            self.deliver(state);
+            let (queue, outcome, time) = self.execute(&mut engine, task, now);
+            now = now.max(self.now());
+            state = self.lock();
+            if state.epoch != epoch {
+                // The watchdog has given up on this thread's launch and replaced the engine.
+                state.forget_running_of(queue);
+                self.deliver(state);
+                return None;
+            }
+            if let Outcome::Finished(execution) = &outcome {
+                let execution = execution.clone();
+                state.settle(queue, outcome, time, now);
+                engine.recycle(execution);
+            } else if let Some(launch) = state.settle(queue, outcome, time, now) {
+                self.pool.start(launch);
+            }
+        }
+        let deadline = state.next_deadline();
+        state.engine = Some(engine);
+        self.deliver(state);
+        deadline
+    }
+
+    /// Runs a step of a command buffer, under the watchdog's eyes.
+    fn execute(self: &Arc<Self>, engine: &mut Engine, task: Task, now: u64) -> (QueueKey, Outcome, u64) {
+        let (active, mut time) = match task {
+            Task::Begin(request, time) => {
+                let (queue, words) = (request.queue, engine.words.pop().unwrap_or_default());
+                match Execution::begin(request, words, &mut engine.resolver) {
+                    Ok((execution, offset)) => (Active { execution, offset, pooled: None }, time.max(now)),
+                    Err(fault) => {
+                        engine.resolver.clear();
+                        return (queue, Outcome::Fault(fault), time);
+                    }
+                }
+            }
+            Task::Resume(active, time) => {
+                engine.resolver.begin(active.execution.space.clone());
+                (active, time)
+            }
+        };
+        let execution = active.execution.clone();
+        self.watch_begin(&execution);
+        let outcome = engine.advance(self, active, &mut time, now);
+        execution.launch_ended();
+        engine.resolver.clear();
+        self.watch_end(&execution);
+        (execution.queue, outcome, time)
+    }
+
+    /// Advances the progress fence inside a command buffer; `false`: its device is gone or lost.
+    fn progress(&self, execution: &Execution, value: u64, now: u64) -> bool {
+        let Some(fence) = execution.progress else { return true };
+        let mut state = self.lock();
+        if execution.is_abandoned() {
+            return false;
+        }
+        state.signal(fence, value, false, now);
+        self.deliver(state);
+        true
+    }
+}
