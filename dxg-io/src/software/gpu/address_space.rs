@@ -75,7 +75,7 @@ pub(super) struct AddressSpace {
 type Intervals = BTreeMap<u64, Interval>;
 
 /// Client memory that must be out of use before a call returns.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Released(Vec<Arc<Memory>>);
 
 impl AddressSpace {

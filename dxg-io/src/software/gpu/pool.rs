@@ -286,8 +286,8 @@ impl PoolLaunch {
     }
 
     /// Hands the command buffer back to the engine and drives it on.
-    fn finish(self: Box<Self>) {
-        let Self { shared, mut active, resolver, fault, .. } = *self;
+    fn finish(self) {
+        let Self { shared, mut active, resolver, fault, .. } = self;
         active.execution.launch_ended();
         drop(resolver);
         let now = shared.now();

@@ -291,7 +291,7 @@ impl State {
 
     /// Takes back what the engine did for a queue; answers with a packet for the worker pool.
     pub(super) fn settle(&mut self, key: QueueKey, outcome: Outcome, time: u64, now: u64) -> Option<Box<PoolLaunch>> {
-        let Some(queue) = self.queues.get_mut(key.0).filter(|queue| queue.phase == Phase::Running) else { return None };
+        let queue = self.queues.get_mut(key.0).filter(|queue| queue.phase == Phase::Running)?;
         queue.time = time;
         match outcome {
             Outcome::Finished(execution) => {
