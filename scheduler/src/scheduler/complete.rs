@@ -85,12 +85,14 @@ impl<T> Scheduler<T> {
 
     fn complete_operation(&mut self, index: u32, ticket: u64) {
         let stream = &mut self.streams[index as usize];
+        // A later part on another queue may have been reported first: it comes after this one, so this one was complete.
+        let moved = ticket > stream.completed;
         stream.completed = stream.completed.max(ticket);
         stream.in_flight -= 1;
         stream.mark.leave(1, self.config.stream_bound);
         self.device_mark.leave(1, self.config.device_bound);
         self.in_flight -= 1;
-        if !stream.reported {
+        if moved && !stream.reported {
             stream.reported = true;
             self.completed.push_back(index);
         }

@@ -284,7 +284,8 @@ impl<T> Scheduler<T> {
     }
 
     /// What the stream has accepted and not yet in a batch becomes a marker each: it does nothing, completes in order,
-    /// and its payload is retired as usual. Records stay records, so that streams waiting for them go on.
+    /// and its payload is retired as usual. Records and waits stay, so that streams waiting for this one go on, and what
+    /// the stream takes from now on still comes after what it has waited for.
     pub fn handle_stream_reset(&mut self, stream: StreamId) {
         let Some(state) = self.streams.get_mut(stream.0 as usize) else { return };
         let mut saved = Totals::default();
@@ -297,6 +298,7 @@ impl<T> Scheduler<T> {
             if let Some(operation) = &mut node.operation {
                 operation.work = match operation.work {
                     Work::Record { event, .. } => Work::Record { event, timed: false },
+                    wait @ Work::Wait { .. } => wait,
                     _ => Work::Marker,
                 };
             }
