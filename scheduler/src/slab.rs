@@ -39,14 +39,20 @@ impl<T> Slab<T> {
 
     /// Puts an operation into a slot. The bound on accepted operations keeps indices far below `NIL`.
     pub(crate) fn insert(&mut self, operation: Operation<T>, size: Totals, target: u32) -> u32 {
-        let node = Node { operation: Some(operation), next: NIL, target, blocked: NIL, wave: 0, size };
         if self.free == NIL {
-            self.nodes.push(node);
+            let operation = Some(operation);
+            self.nodes.push(Node { operation, next: NIL, target, blocked: NIL, wave: 0, size });
             (self.nodes.len() - 1) as u32
         } else {
             let slot = self.free;
-            self.free = self.nodes[slot as usize].next;
-            self.nodes[slot as usize] = node;
+            let node = &mut self.nodes[slot as usize];
+            self.free = node.next;
+            // Field by field: the operation is large and moves only once this way.
+            node.next = NIL;
+            node.target = target;
+            node.blocked = NIL;
+            node.size = size;
+            node.operation = Some(operation);
             slot
         }
     }

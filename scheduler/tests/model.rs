@@ -592,7 +592,7 @@ impl<'a> World<'a> {
         self.scheduler.poll_retired(&mut retired);
         for index in retired {
             assert!(self.executed[index] && !std::mem::replace(&mut self.retired[index], true));
-            assert!(index as u64 + 1 <= self.completed[self.ops[index].stream]);
+            assert!((index as u64) < self.completed[self.ops[index].stream]);
         }
         true
     }
@@ -604,7 +604,7 @@ fn run(steps: &[Step], config: Config, seed: u64) -> Result<(), TestCaseError> {
     let (ops, mut resets) = (writer.ops, VecDeque::from(writer.resets));
     let mut world = World::new(config, &ops, seed);
     let drop_streams = seed.is_multiple_of(3);
-    for index in 0..ops.len() {
+    for (index, op) in ops.iter().enumerate() {
         while resets.front().is_some_and(|&(before, _)| before <= index) {
             if let Some((_, stream)) = resets.pop_front() {
                 world.scheduler.handle_stream_reset(StreamId(stream as u32));
@@ -616,7 +616,7 @@ fn run(steps: &[Step], config: Config, seed: u64) -> Result<(), TestCaseError> {
         }
         if drop_streams && world.dice.roll(4) == 0 {
             // Gone and back: what is left of it still comes first.
-            let stream = StreamId(ops[index].stream as u32);
+            let stream = StreamId(op.stream as u32);
             world.scheduler.handle_stream_drop(stream);
             world.scheduler.handle_stream(stream, Priority::Normal);
         }
