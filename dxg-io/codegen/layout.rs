@@ -61,7 +61,7 @@ pub fn files(facts: &Facts, types: &[Type]) -> Vec<(String, String)> {
         "    ]\n}\n\n#[rustfmt::skip]\npub fn enum_sizes() -> Vec<(&'static str, usize, bool)> {\n    vec![\n",
     );
     for e in &facts.enums {
-        let _ = writeln!(out, "        (\"{}\", size_of::<sys::{}>(), sys::{}::MIN < 0),", e.name, e.name, e.name);
+        let _ = writeln!(out, "        (\"{}\", size_of::<sys::{}>(), signed::<sys::{}>()),", e.name, e.name, e.name);
     }
     out.push_str("    ]\n}\n");
     vec![("tests/abi_layout/mod.rs".into(), out)]

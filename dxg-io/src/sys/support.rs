@@ -12,7 +12,7 @@ use super::d3dkmthandle;
 /// # Safety
 /// Every bit pattern of the type's size is a valid value, all zero included, and no byte of it is padding, so that its
 /// bytes are always initialised.
-pub unsafe trait Plain: Copy + Default + Send + Sync + 'static {
+pub unsafe trait Plain: Copy + Send + Sync + 'static {
     /// The value with every byte 0.
     fn zeroed() -> Self {
         // SAFETY: implementing this trait promises that all-zero bytes are a valid value.
@@ -48,6 +48,9 @@ macro_rules! plain_numbers {
         unsafe impl Plain for $t {}
     )*};
 }
+// SAFETY: an array is its elements one after another, without padding between them.
+unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
+
 plain_numbers!(u8, u16, u32, u64, i8, i16, i32, i64);
 
 /// Declares a generated type plain, and holds it to the size and alignment of the C type.
