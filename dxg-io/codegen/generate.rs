@@ -158,7 +158,7 @@ fn constants(values: &[Value]) -> String {
 }
 
 fn ioctls(facts: &Facts) -> String {
-    let mut out = format!("//! Request codes.\n{NOTICE}\nuse super::IoctlInfo;\n\n");
+    let mut out = format!("//! Request codes.\n{NOTICE}\nuse super::support::argument;\nuse super::*;\n\n");
     let later = &facts.later_ioctls_not_in_tree.ioctls;
     for Ioctl { name, nr, argument, size, request, .. } in facts.ioctls.iter().chain(later) {
         let _ = writeln!(out, "/// Request {nr:#04x}, argument [`{argument}`](super::{argument}), {size} bytes.");
@@ -168,6 +168,15 @@ fn ioctls(facts: &Facts) -> String {
     table(&mut out, "IOCTLS", &facts.ioctls, false);
     let _ = writeln!(out, "\n/// Requests of newer drivers; older ones answer `ENOTTY`.");
     table(&mut out, "OPTIONAL_IOCTLS", later, true);
+    out.push_str("\nargument! {\n");
+    for (table, list) in [("IOCTLS", &facts.ioctls), ("OPTIONAL_IOCTLS", later)] {
+        let mut list: Vec<&Ioctl> = list.iter().collect();
+        list.sort_by_key(|i| i.nr);
+        for (i, ioctl) in list.iter().enumerate() {
+            let _ = writeln!(out, "    {}: {table}[{i}];", ioctl.argument);
+        }
+    }
+    out.push_str("}\n");
     out
 }
 
@@ -204,6 +213,6 @@ fn module() -> String {
     for m in modules.iter().filter(|m| *m != "support") {
         let _ = writeln!(out, "pub use {m}::*;");
     }
-    out.push_str("pub(crate) use support::plain;\npub use support::{IoctlInfo, Plain};\n");
+    out.push_str("pub(crate) use support::plain;\npub use support::{Argument, IoctlInfo, Plain};\n");
     out
 }

@@ -2,6 +2,8 @@
 #![deny(missing_docs)]
 
 pub mod boundary;
+pub mod call;
+pub mod error;
 pub mod memory;
 pub mod software;
 pub mod status;

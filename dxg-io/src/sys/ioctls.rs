@@ -1,7 +1,8 @@
 //! Request codes.
 // Written by `cargo run -p dxg-io --example generate-sys`; change the generator, not this file.
 
-use super::IoctlInfo;
+use super::support::argument;
+use super::*;
 
 /// Request 0x01, argument [`d3dkmt_openadapterfromluid`](super::d3dkmt_openadapterfromluid), 12 bytes.
 pub const LX_DXOPENADAPTERFROMLUID: u32 = 0xc00c4701;
@@ -208,3 +209,71 @@ pub const OPTIONAL_IOCTLS: [IoctlInfo; 3] = [
     IoctlInfo { name: "LX_DXENUMPROCESSES", nr: 0x48, request: LX_DXENUMPROCESSES, size: 24, optional: true },
     IoctlInfo { name: "LX_ISFEATUREENABLED", nr: 0x49, request: LX_ISFEATUREENABLED, size: 12, optional: true },
 ];
+
+argument! {
+    d3dkmt_openadapterfromluid: IOCTLS[0];
+    d3dkmt_createdevice: IOCTLS[1];
+    d3dkmt_createcontextvirtual: IOCTLS[2];
+    d3dkmt_destroycontext: IOCTLS[3];
+    d3dkmt_createallocation: IOCTLS[4];
+    d3dkmt_createpagingqueue: IOCTLS[5];
+    d3dddi_reservegpuvirtualaddress: IOCTLS[6];
+    d3dkmt_queryadapterinfo: IOCTLS[7];
+    d3dkmt_queryvideomemoryinfo: IOCTLS[8];
+    d3dddi_makeresident: IOCTLS[9];
+    d3dddi_mapgpuvirtualaddress: IOCTLS[10];
+    d3dkmt_escape: IOCTLS[11];
+    d3dkmt_getdevicestate: IOCTLS[12];
+    d3dkmt_submitcommand: IOCTLS[13];
+    d3dkmt_createsynchronizationobject2: IOCTLS[14];
+    d3dkmt_signalsynchronizationobject2: IOCTLS[15];
+    d3dkmt_waitforsynchronizationobject2: IOCTLS[16];
+    d3dkmt_destroyallocation2: IOCTLS[17];
+    d3dkmt_enumadapters2: IOCTLS[18];
+    d3dkmt_closeadapter: IOCTLS[19];
+    d3dkmt_changevideomemoryreservation: IOCTLS[20];
+    d3dkmt_createhwqueue: IOCTLS[21];
+    d3dkmt_destroydevice: IOCTLS[22];
+    d3dkmt_destroyhwqueue: IOCTLS[23];
+    d3dddi_destroypagingqueue: IOCTLS[24];
+    d3dkmt_destroysynchronizationobject: IOCTLS[25];
+    d3dkmt_evict: IOCTLS[26];
+    d3dkmt_flushheaptransitions: IOCTLS[27];
+    d3dkmt_freegpuvirtualaddress: IOCTLS[28];
+    d3dkmt_getcontextinprocessschedulingpriority: IOCTLS[29];
+    d3dkmt_getcontextschedulingpriority: IOCTLS[30];
+    d3dkmt_lock2: IOCTLS[31];
+    d3dkmt_markdeviceaserror: IOCTLS[32];
+    d3dkmt_offerallocations: IOCTLS[33];
+    d3dkmt_queryallocationresidency: IOCTLS[34];
+    d3dkmt_reclaimallocations2: IOCTLS[35];
+    d3dkmt_setallocationpriority: IOCTLS[36];
+    d3dkmt_setcontextinprocessschedulingpriority: IOCTLS[37];
+    d3dkmt_setcontextschedulingpriority: IOCTLS[38];
+    d3dkmt_signalsynchronizationobjectfromcpu: IOCTLS[39];
+    d3dkmt_signalsynchronizationobjectfromgpu: IOCTLS[40];
+    d3dkmt_signalsynchronizationobjectfromgpu2: IOCTLS[41];
+    d3dkmt_submitcommandtohwqueue: IOCTLS[42];
+    d3dkmt_submitsignalsyncobjectstohwqueue: IOCTLS[43];
+    d3dkmt_submitwaitforsyncobjectstohwqueue: IOCTLS[44];
+    d3dkmt_unlock2: IOCTLS[45];
+    d3dddi_updateallocproperty: IOCTLS[46];
+    d3dkmt_updategpuvirtualaddress: IOCTLS[47];
+    d3dkmt_waitforsynchronizationobjectfromcpu: IOCTLS[48];
+    d3dkmt_waitforsynchronizationobjectfromgpu: IOCTLS[49];
+    d3dkmt_getallocationpriority: IOCTLS[50];
+    d3dkmt_queryclockcalibration: IOCTLS[51];
+    d3dkmt_enumadapters3: IOCTLS[52];
+    d3dkmt_shareobjects: IOCTLS[53];
+    d3dkmt_opensyncobjectfromnthandle2: IOCTLS[54];
+    d3dkmt_queryresourceinfofromnthandle: IOCTLS[55];
+    d3dkmt_openresourcefromnthandle: IOCTLS[56];
+    d3dkmt_querystatistics: IOCTLS[57];
+    d3dkmt_shareobjectwithhost: IOCTLS[58];
+    d3dkmt_createsyncfile: IOCTLS[59];
+    d3dkmt_waitsyncfile: IOCTLS[60];
+    d3dkmt_opensyncobjectfromsyncfile: IOCTLS[61];
+    d3dkmt_invalidatecache: OPTIONAL_IOCTLS[0];
+    d3dkmt_enumprocesses: OPTIONAL_IOCTLS[1];
+    d3dkmt_isfeatureenabled: OPTIONAL_IOCTLS[2];
+}

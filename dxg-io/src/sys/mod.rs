@@ -41,4 +41,4 @@ pub use structs_surface::*;
 pub use structs_sync::*;
 pub use structs_wait_signal::*;
 pub(crate) use support::plain;
-pub use support::{IoctlInfo, Plain};
+pub use support::{Argument, IoctlInfo, Plain};

@@ -169,6 +169,25 @@ pub struct IoctlInfo {
     pub optional: bool,
 }
 
+/// A struct that is the argument of one ioctl.
+pub trait Argument: Plain {
+    /// That ioctl.
+    const IOCTL: &'static IoctlInfo;
+}
+
+/// Says which ioctl each argument struct belongs to; the sizes must agree.
+macro_rules! argument {
+    ($($t:ident: $table:ident[$i:literal];)*) => {$(
+        impl Argument for $t {
+            const IOCTL: &'static IoctlInfo = {
+                assert!($table[$i].size as usize == size_of::<$t>());
+                &$table[$i]
+            };
+        }
+    )*};
+}
+pub(crate) use argument;
+
 impl IoctlInfo {
     /// The ioctl with exactly this request code.
     pub const fn of(request: u32) -> Option<&'static Self> {
