@@ -111,6 +111,10 @@ impl Add for Traffic {
 ///
 /// The life of the object is the life of the descriptor: dropping it closes it, which destroys every kernel object that
 /// was made through it.
+///
+/// What an implementation answers must be true: where a success reports an address of this process (the page of a fence,
+/// a locked allocation), that memory is mapped, and stays so until the object it belongs to is destroyed. The owning
+/// objects read there.
 pub trait Boundary: Send + Sync {
     /// Issues one ioctl. Unknown request numbers are answered `ENOTTY`, as the driver does.
     ///

@@ -3,8 +3,10 @@
 
 pub mod boundary;
 pub mod call;
+pub mod dev;
 pub mod error;
 pub mod memory;
+pub mod object;
 pub mod software;
 pub mod status;
 pub mod sys;
