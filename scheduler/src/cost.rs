@@ -29,27 +29,21 @@ pub(crate) struct CostTable {
 }
 
 impl CostTable {
-    /// Estimated device time of an operation.
-    pub(crate) fn time(&self, work: &Work, config: &Config) -> Nanos {
+    /// Estimated device time of an operation: what the caps go by, and the same as far as it is known, nothing for a
+    /// kernel that was never measured. One kernel's ten milliseconds that are really five microseconds must not
+    /// scatter streams over all queues, where they would stay for as long as they are busy.
+    pub(crate) fn time(&self, work: &Work, config: &Config) -> (Nanos, Nanos) {
         match work {
             Work::Launch { cost, .. } => match self.estimates.get(cost.0 as usize) {
-                Some(estimate) if estimate.time != 0 => estimate.time,
-                _ => config.unknown_kernel,
+                Some(estimate) if estimate.time != 0 => (estimate.time, estimate.time),
+                _ => (config.unknown_kernel, 0),
             },
             Work::Copy { len, .. } | Work::Fill { len, .. } => {
-                COPY_BASE + (u128::from(*len) * 1000 / u128::from(config.copy_bytes_per_us)).min(1 << 62) as u64
+                // A length whose thousandfold does not fit is long whatever the rate.
+                let time = COPY_BASE.saturating_add(len.saturating_mul(1000) / config.copy_bytes_per_us);
+                (time, time)
             }
-            Work::Record { .. } | Work::Wait { .. } | Work::Marker => 0,
-        }
-    }
-
-    /// The same, as far as it is known: nothing for a kernel that was never measured. One kernel's ten milliseconds
-    /// that are really five microseconds must not scatter streams over all queues, where they would stay for as long
-    /// as they are busy.
-    pub(crate) fn known_time(&self, work: &Work, config: &Config) -> Nanos {
-        match work {
-            Work::Launch { cost, .. } => self.estimates.get(cost.0 as usize).map_or(0, |estimate| estimate.time),
-            _ => self.time(work, config),
+            Work::Record { .. } | Work::Wait { .. } | Work::Marker => (0, 0),
         }
     }
 
@@ -109,18 +103,18 @@ mod tests {
     fn a_kernel_never_seen_counts_as_ten_milliseconds() {
         let config = Config::default();
         let mut costs = CostTable::default();
-        assert_eq!(costs.time(&LAUNCH, &config), 10_000_000);
+        assert_eq!(costs.time(&LAUNCH, &config), (10_000_000, 0));
         costs.bounded(KEY, 5_000, false);
-        assert_eq!(costs.time(&LAUNCH, &config), 5_000);
+        assert_eq!(costs.time(&LAUNCH, &config).0, 5_000);
         costs.bounded(KEY, 9_000, false);
-        assert_eq!(costs.time(&LAUNCH, &config), 5_000, "a longer batch says nothing about one launch in it");
+        assert_eq!(costs.time(&LAUNCH, &config).0, 5_000, "a longer batch says nothing about one launch in it");
         costs.bounded(KEY, 9_000, true);
-        assert_eq!(costs.time(&LAUNCH, &config), 6_000);
+        assert_eq!(costs.time(&LAUNCH, &config).0, 6_000);
         costs.measured(KEY, 4_000);
         costs.bounded(KEY, 1, true);
-        assert_eq!(costs.time(&LAUNCH, &config), 4_000, "a measurement is believed");
+        assert_eq!(costs.time(&LAUNCH, &config).0, 4_000, "a measurement is believed");
         costs.measured(KEY, 8_000);
-        assert_eq!(costs.time(&LAUNCH, &config), 5_000);
+        assert_eq!(costs.time(&LAUNCH, &config).0, 5_000);
     }
 
     #[test]
@@ -128,6 +122,6 @@ mod tests {
         let mut costs = CostTable::default();
         costs.measured(CostKey(u32::MAX), 1);
         let launch = Work::Launch { merge: None, blocks: 1, cost: CostKey(u32::MAX) };
-        assert_eq!(costs.time(&launch, &Config::default()), 10_000_000);
+        assert_eq!(costs.time(&launch, &Config::default()), (10_000_000, 0));
     }
 }

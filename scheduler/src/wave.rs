@@ -110,9 +110,11 @@ impl LaunchTable {
     /// Where it is, or where it would go. At least half of the table is free, so the walk ends.
     fn find(&self, wave: u32, key: u64) -> usize {
         let mask = self.entries.len() - 1;
-        // Fibonacci hashing: the golden ratio spreads what differs in the low bits over the high ones.
-        let hash = (key ^ u64::from(wave).rotate_left(40)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let mut at = (hash >> 32) as usize & mask;
+        // Fibonacci hashing: the golden ratio spreads what differs in the low bits over the high ones, and those are
+        // used. The wave is spread first, by another odd number, or waves and keys would cancel each other out.
+        let mixed = key.wrapping_add(u64::from(wave).wrapping_mul(0xd1b5_4a32_d192_ed03));
+        let hash = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut at = (hash >> 40) as usize & mask;
         loop {
             let entry = &self.entries[at];
             if entry.stamp != self.stamp || (entry.key == key && entry.wave == wave) {
@@ -357,6 +359,19 @@ mod tests {
         assert_eq!(values, [None, Some(11), None, Some(12)]);
         assert_eq!(batch.fence, 12);
         assert_eq!(marks.iter().map(|mark| (mark.end, mark.value)).collect::<Vec<_>>(), [(2, 11), (4, 12)]);
+    }
+
+    #[test]
+    fn waves_of_one_kernel_do_not_collide() {
+        let mut table = LaunchTable::new();
+        for wave in 0..1000 {
+            table.entry(wave, 7).group = wave;
+        }
+        // How far each lies from the place of an empty table.
+        let empty = LaunchTable { entries: table.entries.clone(), stamp: table.stamp + 1, used: 0 };
+        let mask = table.entries.len() - 1;
+        let walked: usize = (0..1000).map(|wave| table.find(wave, 7).wrapping_sub(empty.find(wave, 7)) & mask).sum();
+        assert!(walked < 2_000, "{walked} steps for 1,000 entries");
     }
 
     #[test]

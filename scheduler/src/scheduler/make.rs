@@ -145,11 +145,10 @@ impl<T> Scheduler<T> {
             }
             let operation = self.slab.operation(slot);
             let (work, bytes) = (operation.work, operation.bytes);
-            let time = self.costs.time(&work, &self.config);
+            let (time, known) = self.costs.time(&work, &self.config);
             if let Some(cap) = self.full(bytes, time) {
                 return Turn::Full(cap);
             }
-            let known = self.costs.known_time(&work, &self.config);
             if known >= self.config.long_operation && !self.queues[usize::from(queue)].long {
                 let to = place_long(&self.queues, queue);
                 self.queues[usize::from(to)].long = true;

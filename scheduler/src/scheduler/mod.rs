@@ -196,11 +196,11 @@ impl<T> Scheduler<T> {
             *source = record.map(|record| record.point);
             target = record.map_or(NIL, |record| record.slot);
         }
-        let known = self.costs.known_time(&operation.work, &self.config);
+        let (gpu_time, known) = self.costs.time(&operation.work, &self.config);
         let size = Totals {
             operations: 1,
             bytes: u64::from(bytes),
-            gpu_time: self.costs.time(&operation.work, &self.config),
+            gpu_time,
             // A long operation will go to another queue: it is no reason for others to leave this one.
             load: if known < self.config.long_operation { known } else { 0 },
         };
