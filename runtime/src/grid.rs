@@ -106,6 +106,13 @@ impl<B: Into<Extent>, T: Into<Extent>> From<(B, T)> for Grid {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Extent([u32; 3]);
 
+impl Extent {
+    /// Sizes in x, y and z.
+    pub fn sizes(self) -> [u32; 3] {
+        self.0
+    }
+}
+
 impl From<u32> for Extent {
     fn from(x: u32) -> Self {
         Extent([x, 1, 1])

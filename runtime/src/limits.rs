@@ -36,6 +36,11 @@ impl Policy {
         }
     }
 
+    /// Checks that the policy can be followed.
+    pub(crate) fn check(self) -> Result<()> {
+        if self == Policy::Fixed(0) { Err(bad_policy("fixed:0")) } else { Ok(()) }
+    }
+
     /// Whether each operation is submitted and awaited by itself.
     pub fn is_one_by_one(self) -> bool {
         matches!(self, Policy::OneByOne | Policy::OneByOneSpin)

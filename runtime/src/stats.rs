@@ -137,12 +137,12 @@ mod tests {
 
     #[test]
     fn a_difference_covers_every_part() {
-        let mut earlier = Stats::default();
-        earlier.operations = 3;
-        earlier.flushes.idle = 1;
-        let mut later = earlier;
-        later.operations = 10;
-        later.flushes.idle = 4;
+        let stats = |operations, idle| Stats {
+            operations,
+            flushes: FlushCounts { idle, ..FlushCounts::default() },
+            ..Stats::default()
+        };
+        let (earlier, later) = (stats(3, 1), stats(10, 4));
         let passed = later.since(&earlier);
         assert_eq!((passed.operations, passed.flushes.idle), (7, 3));
         assert_eq!(later.since(&later), Stats::default());

@@ -33,7 +33,7 @@ impl<T> Scheduler<T> {
     /// the scheduler, and the batch is empty, ready to be filled again.
     pub fn handle_submitted(&mut self, now: Nanos, batch: &mut Batch<T>, spent: Nanos, ring_bytes: u32) {
         self.advance(now);
-        Self::recycle(batch);
+        self.recycle(batch);
         let Some(queue) = self.queues.get_mut(usize::from(batch.queue.0)) else { return };
         let Some(entry) = queue.batches.iter_mut().rev().find(|entry| entry.id == batch.id) else {
             // The device was lost meanwhile: the operations stay with the caller.

@@ -44,7 +44,7 @@ impl<T> Scheduler<T> {
     /// The next batch to submit, if one is due. `out` is cleared and filled; it keeps its room.
     pub fn poll_batch(&mut self, now: Nanos, out: &mut Batch<T>) -> bool {
         self.advance(now);
-        Self::recycle(out);
+        self.recycle(out);
         // Each round without a batch moves or blocks every stream it looks at, and each can do so only a few times.
         while let Some((queue, reason)) = self.next_due() {
             if self.make(queue, reason, out) {

@@ -382,8 +382,8 @@ impl<T> Scheduler<T> {
         self.now = self.now.max(now);
     }
 
-    /// Empties a batch but for its operations, which move apart from the rest.
-    fn recycle(batch: &mut Batch<T>) {
+    /// Counts a batch that `handle_submitted` or the caller's loss has ended.
+    fn recycle(&mut self, batch: &mut Batch<T>) {
         batch.waits.clear();
         batch.groups.clear();
         batch.extents.clear();

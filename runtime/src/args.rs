@@ -1,0 +1,348 @@
+//! The arguments of a launch, packed as the kernel sees them, with what the runtime must know of them.
+//!
+//! Arguments lie in declared order, scalars at their natural alignment, buffers as their 8-byte device address: the same
+//! bytes as CUDA's. Beside them stand the ranges that buffer arguments refer to and whether they are read or written; from
+//! those the scheduler proves that launches are independent, and the engine gives a typed kernel its slices. Everything is
+//! inline for a handful of arguments: packing does not touch the heap.
+
+use smallvec::SmallVec;
+
+use crate::buffer::{Buffer, BufferSlice};
+use crate::device::DeviceTag;
+use crate::error::{Error, Result};
+use crate::info::MAX_ARGUMENT_BYTES;
+use crate::op::{ArgAccess, ArgAccesses, ArgBytes, Keep, KeepAlive};
+use crate::pod::{Pod, bytes_of};
+
+/// Packs the arguments of a launch.
+///
+/// Each argument is a plain value ([`Pod`]), a buffer or slice with its access ([`Buffer::read`], [`Buffer::write`],
+/// [`Buffer::read_write`]), or a reference to one (which counts as read and written). Write the type of numbers:
+/// `2.0f32`, not `2.0`, which is an `f64`.
+///
+/// ```
+/// use dxg_runtime::args;
+/// let packed = args![1u8, 2.0f32, 3u64];
+/// assert_eq!(packed.bytes().len(), 16); // 1 byte, 3 of padding, 4, 8
+/// ```
+#[macro_export]
+macro_rules! args {
+    ($($argument:expr),* $(,)?) => {{
+        #[allow(unused_mut, reason = "without arguments nothing is added")]
+        let mut packed = $crate::Args::new();
+        $( packed.push($argument); )*
+        packed
+    }};
+}
+
+/// The packed arguments of one launch; made by [`args!`](crate::args!), or from bytes by [`Args::from_raw`].
+#[derive(Clone, Default)]
+pub struct Args {
+    pub(crate) bytes: ArgBytes,
+    pub(crate) accesses: ArgAccesses,
+    pub(crate) keep: KeepAlive,
+    pub(crate) slots: SmallVec<[Slot; 6]>,
+    pub(crate) device: Option<DeviceTag>,
+    /// A device other than `device` that an argument belongs to.
+    pub(crate) foreign: Option<DeviceTag>,
+    /// Some 8-byte value may be an address that no access tells of.
+    pub(crate) maybe_addresses: bool,
+    /// Made from bytes: `slots` says nothing.
+    pub(crate) raw: bool,
+}
+
+/// One packed argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slot {
+    pub(crate) offset: u32,
+    pub(crate) size: u32,
+    pub(crate) kind: SlotKind,
+}
+
+/// What kind of argument a slot holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SlotKind {
+    Scalar,
+    Buffer { element: u32, flags: u32 },
+}
+
+/// Something that can be an argument of a launch.
+pub trait Argument {
+    /// Adds it to the packed arguments.
+    fn append(self, args: &mut Args);
+}
+
+impl Args {
+    /// No arguments.
+    pub fn new() -> Self {
+        Args::default()
+    }
+
+    /// Adds one argument.
+    pub fn push(&mut self, argument: impl Argument) {
+        argument.append(self);
+    }
+
+    /// Arguments that are packed already, for callers that work with raw addresses.
+    ///
+    /// `accesses` tells which of the bytes are addresses of buffers and what happens to them; pass what is known. A kernel
+    /// whose accesses are not all told runs after everything before it on its stream.
+    ///
+    /// ```
+    /// use dxg_runtime::{Args, Device};
+    /// let device = Device::open("software")?;
+    /// let x = device.alloc::<f32>(16)?;
+    /// let mut bytes = Vec::new();
+    /// bytes.extend(x.address().to_ne_bytes());
+    /// bytes.extend(2.0f32.to_ne_bytes());
+    /// let args = Args::from_raw(&bytes).with_access(0, x.read_write())?;
+    /// assert_eq!(args.bytes(), bytes);
+    /// # Ok::<(), dxg_runtime::Error>(())
+    /// ```
+    pub fn from_raw(bytes: &[u8]) -> Self {
+        Args { bytes: ArgBytes::from_slice(bytes), raw: true, maybe_addresses: true, ..Args::default() }
+    }
+
+    /// Tells that the 8 bytes at `offset` are an address in `buffer`'s range, and how the range is used.
+    pub fn with_access(mut self, offset: u32, buffer: BufferArg) -> Result<Self> {
+        let end = u64::from(offset) + 8;
+        if end > self.bytes.len() as u64 {
+            return Err(Error::OutOfRange {
+                what: "argument bytes",
+                start: offset.into(),
+                end,
+                len: self.bytes.len() as u64,
+            });
+        }
+        self.note_device(buffer.tag);
+        self.accesses.push(buffer.access(offset));
+        self.keep.push(buffer.keep);
+        Ok(self)
+    }
+
+    /// Promises that the accesses told so far are all that the kernel makes, so that the launch may run beside others.
+    ///
+    /// A promise that does not hold makes results depend on timing. Typed kernels need no promise.
+    pub fn accesses_are_complete(mut self) -> Self {
+        self.maybe_addresses = false;
+        self
+    }
+
+    /// The packed bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Number of arguments; 0 for those made from bytes.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Reserves an aligned place and returns its offset.
+    fn place(&mut self, value: &[u8], align: usize) -> u32 {
+        let offset = self.bytes.len().next_multiple_of(align);
+        self.bytes.resize(offset, 0);
+        self.bytes.extend_from_slice(value);
+        // Beyond the limit the launch is refused, whatever the offset.
+        u32::try_from(offset).unwrap_or(MAX_ARGUMENT_BYTES)
+    }
+
+    pub(crate) fn note_device(&mut self, tag: DeviceTag) {
+        match self.device {
+            None => self.device = Some(tag),
+            Some(first) if first.id != tag.id => self.foreign = Some(tag),
+            Some(_) => {}
+        }
+    }
+
+    fn push_buffer(&mut self, buffer: BufferArg) {
+        self.note_device(buffer.tag);
+        let offset = self.place(&buffer.address.to_ne_bytes(), 8);
+        let kind = SlotKind::Buffer { element: buffer.element, flags: buffer.flags };
+        self.slots.push(Slot { offset, size: 8, kind });
+        self.accesses.push(buffer.access(offset));
+        self.keep.push(buffer.keep);
+    }
+
+    /// Replaces argument `index` by the single argument of `with`; the sizes must agree (for a graph's patches).
+    pub(crate) fn replace(&mut self, index: usize, with: &Args) -> Result<(), String> {
+        let ([new], false) = (with.slots.as_slice(), with.raw) else {
+            return Err(format!("a patch replaces one argument, and this one has {}", with.slots.len()));
+        };
+        let Some(old) = self.slots.get_mut(index) else {
+            return Err(format!("there is no argument {index}; the launch has {}", self.slots.len()));
+        };
+        let same_kind = matches!(old.kind, SlotKind::Scalar) == matches!(new.kind, SlotKind::Scalar);
+        if old.size != new.size || !same_kind {
+            return Err(format!("argument {index} is {old}, and the patch is {new}"));
+        }
+        let start = old.offset as usize;
+        let offset = old.offset;
+        old.kind = new.kind;
+        self.bytes[start..start + new.size as usize].copy_from_slice(&with.bytes);
+        if let Some(access) = with.accesses.first() {
+            let access = ArgAccess { arg_offset: offset, ..*access };
+            for known in self.accesses.iter_mut().filter(|known| known.arg_offset == offset) {
+                *known = access;
+            }
+        }
+        // What the old argument kept alive stays alive for the launch: harmless, and simpler than finding it.
+        self.keep.extend(with.keep.iter().cloned());
+        if let Some(tag) = with.device {
+            self.note_device(tag);
+        }
+        Ok(())
+    }
+
+    /// Overwrites packed bytes (for a graph's patches of raw arguments).
+    pub(crate) fn overwrite(&mut self, offset: u32, bytes: &[u8]) -> Result<(), String> {
+        let start = offset as usize;
+        let len = self.bytes.len();
+        match self.bytes.get_mut(start..start.saturating_add(bytes.len())) {
+            Some(place) => place.copy_from_slice(bytes),
+            None => return Err(format!("bytes {start}..{} of {len} argument bytes", start + bytes.len())),
+        }
+        let end = u64::from(offset) + bytes.len() as u64;
+        let packed = &self.bytes;
+        for access in &mut self.accesses {
+            let at = access.arg_offset as usize;
+            if u64::from(access.arg_offset) < end && access.arg_offset + 8 > offset {
+                // The range moves with the address that stands in the bytes.
+                if let Some(Ok(address)) = packed.get(at..at + 8).map(<[u8; 8]>::try_from) {
+                    access.va = u64::from_ne_bytes(address);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Args {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Args")
+            .field("bytes", &self.bytes.len())
+            .field("slots", &self.slots)
+            .field("accesses", &self.accesses)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Display for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.kind {
+            SlotKind::Scalar => write!(f, "a value of {} bytes", self.size),
+            SlotKind::Buffer { element, flags } => {
+                write!(f, "a buffer of {element}-byte elements, {}", access_words(flags))
+            }
+        }
+    }
+}
+
+/// What flags say, in words.
+pub(crate) fn access_words(flags: u32) -> &'static str {
+    match flags {
+        ArgAccess::READ => "read",
+        ArgAccess::WRITE => "written",
+        _ => "read and written",
+    }
+}
+
+impl<T: Pod> Argument for T {
+    fn append(self, args: &mut Args) {
+        let offset = args.place(bytes_of(&[self]), align_of::<T>());
+        // Only a value with room for an address can hide one.
+        args.maybe_addresses |= size_of::<T>() >= 8;
+        let size = u32::try_from(size_of::<T>()).unwrap_or(u32::MAX);
+        args.slots.push(Slot { offset, size, kind: SlotKind::Scalar });
+    }
+}
+
+/// A buffer as an argument, with its access; made by [`Buffer::read`] and its siblings.
+#[derive(Clone)]
+pub struct BufferArg {
+    pub(crate) address: u64,
+    pub(crate) len: u64,
+    pub(crate) element: u32,
+    pub(crate) flags: u32,
+    pub(crate) keep: Keep,
+    pub(crate) tag: DeviceTag,
+}
+
+impl BufferArg {
+    fn access(&self, arg_offset: u32) -> ArgAccess {
+        ArgAccess { arg_offset, flags: self.flags, va: self.address, len: self.len }
+    }
+}
+
+impl Argument for BufferArg {
+    fn append(self, args: &mut Args) {
+        args.push_buffer(self);
+    }
+}
+
+impl<T: Pod> Argument for &Buffer<T> {
+    fn append(self, args: &mut Args) {
+        args.push_buffer(self.read_write());
+    }
+}
+
+impl<T: Pod> Argument for &BufferSlice<T> {
+    fn append(self, args: &mut Args) {
+        args.push_buffer(self.read_write());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scalars_are_packed_at_their_natural_alignment() {
+        let packed = args![1u8, 2u16, 3u8, 4u32, 5u8, 6u64];
+        let offsets: Vec<u32> = packed.slots.iter().map(|slot| slot.offset).collect();
+        assert_eq!(offsets, [0, 2, 4, 8, 12, 16]);
+        assert_eq!(packed.bytes().len(), 24);
+        assert_eq!(packed.bytes()[16..], 6u64.to_ne_bytes());
+        assert_eq!(packed.bytes()[1], 0, "padding is zero");
+    }
+
+    #[test]
+    fn six_arguments_stay_off_the_heap() {
+        let packed = args![1u64, 2u64, 3u64, 4u64, 5u64, 6u64];
+        assert!(!packed.bytes.spilled() && !packed.slots.spilled());
+        assert!(packed.maybe_addresses);
+        assert!(!args![1u32, 2.0f32].maybe_addresses);
+    }
+
+    #[test]
+    fn arrays_are_packed_as_their_elements() {
+        let packed = args![1u8, [2.0f32, 3.0]];
+        assert_eq!(packed.slots[1], Slot { offset: 4, size: 8, kind: SlotKind::Scalar });
+    }
+
+    #[test]
+    fn a_patch_must_fit_the_argument() {
+        let mut packed = args![1u32, 2u32];
+        packed.replace(1, &args![7u32]).unwrap();
+        assert_eq!(packed.bytes()[4..], 7u32.to_ne_bytes());
+        for (index, with, says) in [(2, args![7u32], "no argument 2"), (0, args![7u64], "8 bytes"), (0, args![], "one")]
+        {
+            let error = packed.replace(index, &with).unwrap_err();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn raw_bytes_are_overwritten_inside_their_range_only() {
+        let mut packed = Args::from_raw(&[0; 8]);
+        packed.overwrite(4, &[9; 4]).unwrap();
+        assert_eq!(packed.bytes(), [0, 0, 0, 0, 9, 9, 9, 9]);
+        assert!(packed.overwrite(5, &[9; 4]).is_err());
+        assert!(packed.overwrite(u32::MAX, &[9; 4]).is_err());
+    }
+}

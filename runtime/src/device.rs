@@ -1,0 +1,388 @@
+//! A device: where memory, streams, modules and events come from.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::backend::Backend;
+use crate::buffer::{Buffer, BufferSlice, Memory};
+use crate::driver::{Engine, Place, StreamShared, Waiting};
+use crate::error::{Error, Result};
+use crate::host_buffer::HostBuffer;
+use crate::host_memory::{HostMemory, TimeStamps};
+use crate::info::DeviceInfo;
+use crate::limits::{Limits, Policy, Settings};
+use crate::memory::PoolBlock;
+use crate::memory::pool::MemoryPool;
+use crate::module::{Module, ModuleSource};
+use crate::open::DeviceBuilder;
+use crate::pod::Pod;
+use crate::selector::Selector;
+use crate::stats::{MemoryInfo, Stats};
+use crate::stream::{Priority, Stream, StreamBuilder};
+
+/// How long an allocation waits for memory that work in flight is about to give back.
+const MEMORY_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Which open device an object belongs to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DeviceTag {
+    pub(crate) id: u64,
+    selector: Selector,
+}
+
+impl DeviceTag {
+    pub(crate) fn new(selector: Selector) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        // Relaxed: only the number matters, and it is unique whatever the order.
+        DeviceTag { id: NEXT.fetch_add(1, Ordering::Relaxed), selector }
+    }
+
+    /// An error unless the object of tag `found` belongs to this device.
+    pub(crate) fn check(self, what: &'static str, found: DeviceTag) -> Result<()> {
+        if self.id == found.id {
+            return Ok(());
+        }
+        Err(Error::WrongDevice { what, expected: self.to_string().into(), found: found.to_string().into() })
+    }
+}
+
+impl fmt::Display for DeviceTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "device {} (`{}`)", self.id, self.selector)
+    }
+}
+
+impl fmt::Debug for DeviceTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What all handles of a device share. Operations in flight hold none of it, so it ends with the last handle.
+pub(crate) struct DeviceShared {
+    pub(crate) tag: DeviceTag,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) host: Arc<HostMemory>,
+    pub(crate) times: Arc<TimeStamps>,
+    pool: MemoryPool,
+    peak_used: AtomicU64,
+    /// Dropped memory whose address was handed out, until what may use it is done.
+    retiring: Mutex<Vec<Retiring>>,
+}
+
+struct Retiring {
+    block: Arc<PoolBlock>,
+    /// What had been accepted when it was dropped, by stream.
+    after: Vec<(Arc<StreamShared>, u64)>,
+}
+
+impl Retiring {
+    fn is_over(&self) -> bool {
+        self.after.iter().all(|(stream, ticket)| stream.timeline.completed() >= *ticket)
+    }
+}
+
+impl DeviceShared {
+    pub(crate) fn info(&self) -> &DeviceInfo {
+        self.engine.backend.info()
+    }
+
+    /// Takes memory whose address was handed out: free when everything accepted so far is done.
+    pub(crate) fn retire(&self, block: Arc<PoolBlock>) {
+        let unfinished = |stream: Arc<StreamShared>| {
+            let last = stream.last_ticket();
+            (stream.timeline.completed() < last).then_some((stream, last))
+        };
+        let after: Vec<_> = self.engine.streams().into_iter().filter_map(unfinished).collect();
+        if after.is_empty() {
+            // Freed here, outside of the lock.
+            drop(block);
+        } else {
+            self.retiring().push(Retiring { block, after });
+        }
+        self.sweep();
+    }
+
+    /// Frees what has retired.
+    fn sweep(&self) {
+        // A lost device touches nothing any more.
+        let lost = self.engine.check_open().is_err_and(|error| error.is_device_lost());
+        let over: Vec<Retiring> = {
+            let mut retiring = self.retiring();
+            retiring.extract_if(.., |entry| lost || entry.is_over()).collect()
+        };
+        drop(over);
+    }
+
+    fn retiring(&self) -> MutexGuard<'_, Vec<Retiring>> {
+        // The lock guards a plain list: a poisoned one is as good.
+        self.retiring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn allocate(&self, bytes: u64) -> Result<Arc<PoolBlock>> {
+        self.engine.check_open()?;
+        self.sweep();
+        let started = Instant::now();
+        let mut pause = Duration::from_micros(50);
+        loop {
+            let short = match self.pool.allocate(bytes) {
+                Ok(block) => {
+                    self.peak_used.fetch_max(self.pool.usage().used_bytes, Ordering::Relaxed);
+                    return Ok(block);
+                }
+                Err(short @ Error::OutOfMemory { .. }) => short,
+                Err(other) => return Err(other),
+            };
+            // Work in flight holds memory that was dropped: it comes back as the work completes.
+            let busy = self.engine.streams().iter().any(|stream| !stream.is_idle());
+            let waiting = busy || !self.retiring().is_empty();
+            if !waiting || started.elapsed() > MEMORY_PATIENCE {
+                return Err(short);
+            }
+            self.engine.flush_everything();
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(2));
+            self.sweep();
+        }
+    }
+}
+
+impl Drop for DeviceShared {
+    fn drop(&mut self) {
+        // Nothing is waited for: the engine completes what was accepted, and ends by itself.
+        self.engine.close();
+    }
+}
+
+/// An open device. Clones are handles on the same device.
+///
+/// The device stays open as long as a handle, a stream, or a buffer of it lives. When the last one goes, accepted work is
+/// still completed, without anybody waiting for it.
+#[derive(Clone)]
+pub struct Device {
+    shared: Arc<DeviceShared>,
+}
+
+impl Device {
+    /// Opens the device of a selector: `software[:n]`, `dxg[:n]` or `cuda[:n]`.
+    pub fn open(selector: &str) -> Result<Device> {
+        Device::builder().selector(selector).open()
+    }
+
+    /// Opens the device that `DXGRT_DEVICE` names; where it is not set, `cuda` if it is usable, else `software`.
+    pub fn open_default() -> Result<Device> {
+        Device::builder().open()
+    }
+
+    /// Opens a device with settings of its own.
+    pub fn builder() -> DeviceBuilder {
+        DeviceBuilder::default()
+    }
+
+    /// The devices there are, usable or not ([`DeviceInfo::can_launch`]).
+    pub fn enumerate() -> Vec<DeviceInfo> {
+        crate::open::enumerate()
+    }
+
+    pub(crate) fn over(backend: Arc<dyn Backend>, settings: Settings, attendant: Place) -> Result<Device> {
+        let tag = DeviceTag::new(backend.info().selector);
+        let engine = Engine::start(Arc::clone(&backend), settings, attendant)?;
+        let host = match HostMemory::new(Arc::clone(&backend), settings.limits.staging_bytes) {
+            Ok(host) => host,
+            Err(error) => {
+                // Nobody else ends the thread that has just begun.
+                engine.close();
+                return Err(error);
+            }
+        };
+        let shared = DeviceShared {
+            tag,
+            engine,
+            times: TimeStamps::new(Arc::clone(&host)),
+            host,
+            pool: MemoryPool::new(backend, settings.limits.memory_chunk_bytes),
+            peak_used: AtomicU64::new(0),
+            retiring: Mutex::default(),
+        };
+        Ok(Device { shared: Arc::new(shared) })
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<DeviceShared> {
+        &self.shared
+    }
+
+    /// What the device is and can do.
+    pub fn info(&self) -> &DeviceInfo {
+        self.shared.info()
+    }
+
+    /// Device memory for `len` elements, not initialised to anything in particular. None at all is allowed: the buffer has an
+    /// address, and operations on it do nothing.
+    ///
+    /// When memory is short, this waits for work in flight that is about to give some back.
+    pub fn alloc<T: Pod>(&self, len: usize) -> Result<Buffer<T>> {
+        let bytes = byte_len::<T>(len, "device memory")?;
+        let block = self.shared.allocate(bytes as u64)?;
+        Ok(Buffer::new(Memory::new(Arc::clone(&self.shared), block), len))
+    }
+
+    /// Host memory for `len` elements, all zero, that the device reaches without a staging copy.
+    pub fn host_buffer<T: Pod>(&self, len: usize) -> Result<HostBuffer<T>> {
+        self.shared.engine.check_open()?;
+        let bytes = byte_len::<T>(len, "host memory")?;
+        let piece = self.shared.host.allocate_kept(bytes)?;
+        Ok(HostBuffer::new(piece, len, self.shared.tag))
+    }
+
+    /// The live buffer that a device address lies in, and the address's offset in it, in bytes.
+    pub fn find(&self, address: u64) -> Option<(BufferSlice<u8>, u64)> {
+        let (block, offset) = self.shared.pool.find(address)?;
+        let len = usize::try_from(block.len()).ok()?;
+        let buffer = Buffer::new(Memory::new(Arc::clone(&self.shared), block), len);
+        // Whoever looks memory up by address may use the address.
+        let slice = buffer.as_slice().clone();
+        slice.expose();
+        Some((slice, offset))
+    }
+
+    /// Loads a module: the image that this device can run.
+    pub fn load(&self, source: &ModuleSource) -> Result<Module> {
+        self.shared.engine.check_open()?;
+        let images = source.images()?;
+        if !self.info().can_launch {
+            return Err(Error::unsupported(format!(
+                "modules cannot be loaded on {}, because its vendor's command format is not public; \
+                 open `cuda` to compute on this GPU, or `software`",
+                self.shared.tag
+            )));
+        }
+        Ok(Module::new(self.shared.engine.backend.load(images)?, self.shared.tag))
+    }
+
+    /// A stream of normal priority.
+    pub fn stream(&self) -> Result<Stream> {
+        Stream::new(&self.shared, Priority::Normal)
+    }
+
+    /// A stream with settings of its own.
+    pub fn stream_builder(&self) -> StreamBuilder<'_> {
+        StreamBuilder::new(self)
+    }
+
+    /// Waits for everything accepted so far, on all streams. Reports the first failure it finds, and waits for the others
+    /// nevertheless.
+    pub async fn synchronize(&self) -> Result<()> {
+        let engine = &self.shared.engine;
+        let mut first = Ok(());
+        for (stream, last) in self.accepted() {
+            let mut waiting = Waiting::default();
+            first = first.and(poll_fn(|cx| engine.poll(&stream, last, &mut waiting, cx)).await);
+        }
+        first
+    }
+
+    /// As [`Device::synchronize`], blocking the thread.
+    pub fn synchronize_blocking(&self) -> Result<()> {
+        let mut first = Ok(());
+        for (stream, last) in self.accepted() {
+            first = first.and(self.shared.engine.wait_until(&stream, last, None).unwrap_or(Ok(())));
+        }
+        first
+    }
+
+    fn accepted(&self) -> impl Iterator<Item = (Arc<StreamShared>, u64)> {
+        let streams = self.shared.engine.streams().into_iter();
+        streams.map(|stream| (Arc::clone(&stream), stream.last_ticket())).filter(|(_, last)| *last > 0)
+    }
+
+    /// Hands over everything accepted so far, on all streams, without waiting for it.
+    pub fn flush(&self) {
+        self.shared.engine.flush_everything();
+    }
+
+    /// What the device has done so far.
+    pub fn stats(&self) -> Stats {
+        self.shared.engine.stats()
+    }
+
+    /// What memory it holds.
+    pub fn memory_info(&self) -> MemoryInfo {
+        self.shared.sweep();
+        let pool = self.shared.pool.usage();
+        let retiring = self.shared.retiring().iter().map(|entry| entry.block.len()).sum();
+        let (staging_total, staging_used) = self.shared.host.staging_usage();
+        MemoryInfo {
+            total: self.info().memory_bytes,
+            reserved: pool.reserved_bytes,
+            used: pool.used_bytes,
+            retiring,
+            peak_used: self.shared.peak_used.load(Ordering::Relaxed),
+            buffers: pool.blocks,
+            staging_total,
+            staging_used,
+        }
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> Limits {
+        self.shared.engine.settings().limits
+    }
+
+    /// Replaces the limits; what is batched from now on follows them.
+    pub fn set_limits(&self, limits: Limits) -> Result<()> {
+        let now = self.shared.engine.settings();
+        now.limits.check_change(&limits)?;
+        self.shared.engine.set_settings(Settings { limits, ..now });
+        Ok(())
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> Policy {
+        self.shared.engine.settings().policy
+    }
+
+    /// Replaces the policy; what is batched from now on follows it.
+    pub fn set_policy(&self, policy: Policy) -> Result<()> {
+        policy.check()?;
+        let now = self.shared.engine.settings();
+        self.shared.engine.set_settings(Settings { policy, ..now });
+        Ok(())
+    }
+
+    /// Ends the device: accepts nothing more, completes what was accepted, and closes it. Later calls on it, and on whatever
+    /// belongs to it, fail with [`Error::ShutDown`]; completions keep their outcomes. Calling it again does nothing more.
+    pub async fn shutdown(&self) {
+        self.shared.engine.close();
+        self.shared.engine.closed().await;
+    }
+
+    /// As [`Device::shutdown`], blocking the thread, but no longer than `limit`; whether the device has closed.
+    pub fn shutdown_blocking(&self, limit: Duration) -> bool {
+        self.shared.engine.close();
+        self.shared.engine.wait_closed(limit)
+    }
+
+    /// Whether two handles are the same open device.
+    pub fn is_same(&self, other: &Device) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.shared.tag, f)
+    }
+}
+
+/// Bytes of `len` elements, or that no memory holds them.
+fn byte_len<T>(len: usize, what: &'static str) -> Result<usize> {
+    // No object is longer than isize::MAX bytes, on the host or through it.
+    len.checked_mul(size_of::<T>()).filter(|&bytes| isize::try_from(bytes).is_ok()).ok_or(Error::OutOfMemory {
+        what,
+        requested: u64::MAX,
+        available: 0,
+    })
+}

@@ -1,0 +1,284 @@
+//! Host memory that the device can reach: a staging arena for small data, chunks for large data, and time stamps.
+//!
+//! Small data goes through pieces of one arena. Data too large for a piece gets a block of the cache, which keeps blocks for
+//! the next large copy, so that a steady program makes no call to the driver. Both are bounded: when there is no room, the
+//! caller waits for [`Room`], which every returned piece announces.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use crate::backend::Backend;
+use crate::core::staging::{HostRegion, StagingArena, StagingPiece};
+use crate::error::Result;
+use crate::memory::host::{HostBlock, HostCache};
+
+/// Staging chunks: no piece is longer than one of them.
+const STAGING_CHUNK: usize = 1 << 20;
+/// Every piece begins at a multiple of this: a cache line, and enough for any element.
+const PIECE_ALIGN: usize = 64;
+/// Large transfers in flight take at most this multiple of the staging memory (one alone may take more).
+const LARGE_FACTOR: u64 = 16;
+
+/// The host memory of a device.
+pub(crate) struct HostMemory {
+    arena: StagingArena,
+    cache: HostCache,
+    room: Room,
+}
+
+/// Some host memory, given back when dropped.
+pub(crate) struct HostPiece {
+    place: Option<Place>,
+    ptr: *mut u8,
+    len: usize,
+    address: u64,
+    memory: Arc<HostMemory>,
+}
+
+/// Held for its drop.
+enum Place {
+    Staged(StagingPiece),
+    Large(HostBlock),
+}
+
+// SAFETY: needed because of the pointer. A piece owns its bytes; it may be sent, and shared references to it only read or
+// hand out the pointer, whose use is unsafe or ordered by the device's completion.
+unsafe impl Send for HostPiece {}
+// SAFETY: as above.
+unsafe impl Sync for HostPiece {}
+
+impl HostMemory {
+    /// Takes the staging memory from the backend.
+    pub(crate) fn new(backend: Arc<dyn Backend>, staging_bytes: u64) -> Result<Arc<Self>> {
+        let bytes = usize::try_from(staging_bytes).unwrap_or(usize::MAX / 2).next_multiple_of(4096);
+        let chunk = backend.allocate_host(bytes)?;
+        // SAFETY: needed to hand the chunk's memory to the arena; the chunk is its owner, is dropped after the last piece,
+        // and nobody else knows the memory.
+        let region = unsafe { HostRegion::new(chunk.ptr, chunk.device_address, chunk.len, Box::new(chunk)) };
+        let limit = usize::try_from(staging_bytes.saturating_mul(LARGE_FACTOR)).unwrap_or(usize::MAX);
+        Ok(Arc::new(HostMemory {
+            arena: StagingArena::new(vec![region], STAGING_CHUNK.min(bytes)),
+            cache: HostCache::new(backend, limit),
+            room: Room::default(),
+        }))
+    }
+
+    /// `len` bytes for a transfer, or `None` where there is no room now.
+    pub(crate) fn allocate(self: &Arc<Self>, len: usize) -> Result<Option<HostPiece>> {
+        if len > self.arena.piece_max() {
+            let block = self.cache.try_transfer(len)?;
+            return Ok(block.map(|block| HostPiece::large(self, block)));
+        }
+        Ok(self.arena.alloc(len.max(1), PIECE_ALIGN).map(|piece| HostPiece {
+            ptr: piece.host_ptr(),
+            len,
+            address: piece.device_address(),
+            place: Some(Place::Staged(piece)),
+            memory: Arc::clone(self),
+        }))
+    }
+
+    /// `len` bytes that somebody keeps: they do not count as a transfer.
+    pub(crate) fn allocate_kept(self: &Arc<Self>, len: usize) -> Result<HostPiece> {
+        Ok(HostPiece::large(self, self.cache.allocate(len)?))
+    }
+
+    /// Where to wait for memory.
+    pub(crate) fn room(&self) -> &Room {
+        &self.room
+    }
+
+    /// Bytes of staging memory, and how many are in use.
+    pub(crate) fn staging_usage(&self) -> (u64, u64) {
+        (self.arena.capacity() as u64, self.arena.in_use() as u64)
+    }
+}
+
+impl HostPiece {
+    fn large(memory: &Arc<HostMemory>, block: HostBlock) -> Self {
+        HostPiece {
+            ptr: block.ptr().as_ptr(),
+            len: block.len(),
+            address: block.device_address(),
+            place: Some(Place::Large(block)),
+            memory: Arc::clone(memory),
+        }
+    }
+
+    pub(crate) fn address(&self) -> u64 {
+        self.address
+    }
+
+    pub(crate) fn ptr(&self) -> *mut u8 {
+        self.ptr
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Copies `data` in; as long as the piece.
+    pub(crate) fn write(&mut self, data: &[u8]) {
+        let data = &data[..data.len().min(self.len)];
+        // SAFETY: needed because the memory is known by its address; the piece owns `len` bytes there, it is borrowed
+        // mutably, and no operation that touches it has been accepted (the device gets it only by shared reference).
+        unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), self.ptr, data.len()) };
+    }
+
+    /// Copies the bytes out.
+    ///
+    /// # Safety
+    ///
+    /// No device operation that writes the piece is under way.
+    pub(crate) unsafe fn read(&self, out: &mut [u8]) {
+        let len = out.len().min(self.len);
+        // SAFETY: needed because the memory is known by its address; the piece owns `len` bytes there, and the caller
+        // promises that nobody writes them.
+        unsafe { std::ptr::copy_nonoverlapping(self.ptr.cast_const(), out.as_mut_ptr(), len) };
+    }
+}
+
+impl Drop for HostPiece {
+    fn drop(&mut self) {
+        match self.place.take() {
+            Some(Place::Staged(piece)) => drop(piece),
+            Some(Place::Large(block)) => drop(block),
+            None => {}
+        }
+        self.memory.room.announce();
+    }
+}
+
+/// Tells those who wait that memory has been given back.
+///
+/// A waiter registers first and looks for memory after that; a giver gives back first and looks for waiters after that.
+/// Between each pair of steps stands a fence, so one of the two sees the other.
+#[derive(Default)]
+pub(crate) struct Room {
+    waiting: AtomicUsize,
+    wakers: Mutex<Vec<Waker>>,
+}
+
+impl Room {
+    /// Asks to be woken at the next announcement; the caller must look for memory once more after this.
+    pub(crate) fn register(&self, cx: &Context<'_>) {
+        let mut wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+        if !wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+            wakers.push(cx.waker().clone());
+        }
+        self.waiting.store(wakers.len(), Ordering::Relaxed);
+        drop(wakers);
+        // Pairs with the fence in `announce`.
+        fence(Ordering::SeqCst);
+    }
+
+    fn announce(&self) {
+        // Pairs with the fence in `register`.
+        fence(Ordering::SeqCst);
+        if self.waiting.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let woken = {
+            let mut wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+            self.waiting.store(0, Ordering::Relaxed);
+            std::mem::take(&mut *wakers)
+        };
+        // Outside the lock: a waker may run anything.
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// Waits until `attempt` gives something.
+    pub(crate) async fn until<R>(&self, mut attempt: impl FnMut() -> Result<Option<R>>) -> Result<R> {
+        std::future::poll_fn(|cx| {
+            for registered in [false, true] {
+                match attempt() {
+                    Ok(Some(found)) => return Poll::Ready(Ok(found)),
+                    Err(error) => return Poll::Ready(Err(error)),
+                    Ok(None) if !registered => self.register(cx),
+                    Ok(None) => {}
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+/// Slots of 8 bytes that records of events write the device's time to.
+pub(crate) struct TimeStamps {
+    memory: Arc<HostMemory>,
+    free: Mutex<Vec<Slot>>,
+}
+
+struct Slot {
+    piece: Arc<HostPiece>,
+    offset: usize,
+}
+
+/// One time stamp; its slot is used again when it is dropped.
+pub(crate) struct TimeStamp {
+    slot: Option<Slot>,
+    owner: Arc<TimeStamps>,
+}
+
+/// Bytes of slots taken from the device at once.
+const SLOT_BYTES: usize = 4096;
+
+impl TimeStamps {
+    pub(crate) fn new(memory: Arc<HostMemory>) -> Arc<Self> {
+        Arc::new(TimeStamps { memory, free: Mutex::default() })
+    }
+
+    /// A slot that holds 0.
+    pub(crate) fn take(self: &Arc<Self>) -> Result<Arc<TimeStamp>> {
+        let slot = self.free().pop();
+        let slot = match slot {
+            Some(slot) => slot,
+            None => self.grow()?,
+        };
+        slot.word().store(0, Ordering::Relaxed);
+        Ok(Arc::new(TimeStamp { slot: Some(slot), owner: Arc::clone(self) }))
+    }
+
+    fn grow(&self) -> Result<Slot> {
+        // A block of its own: slots live as long as events do, and would pin staging memory.
+        let piece = self.memory.allocate_kept(SLOT_BYTES)?;
+        let piece = Arc::new(piece);
+        let mut free = self.free();
+        free.extend((8..SLOT_BYTES).step_by(8).map(|offset| Slot { piece: Arc::clone(&piece), offset }));
+        Ok(Slot { piece, offset: 0 })
+    }
+
+    fn free(&self) -> MutexGuard<'_, Vec<Slot>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    fn word(&self) -> &AtomicU64 {
+        // SAFETY: needed because the device shares the memory; the piece owns it for as long as the slot lives, offsets are
+        // multiples of 8 inside it, blocks are page-aligned, and host and device access the word atomically.
+        unsafe { AtomicU64::from_ptr(self.piece.ptr().add(self.offset).cast()) }
+    }
+}
+
+impl TimeStamp {
+    /// Where the device writes.
+    pub(crate) fn address(&self) -> u64 {
+        self.slot.as_ref().map_or(0, |slot| slot.piece.address() + slot.offset as u64)
+    }
+
+    /// What it wrote, in nanoseconds of its clock; meaningful once the record is complete.
+    pub(crate) fn nanoseconds(&self) -> u64 {
+        self.slot.as_ref().map_or(0, |slot| slot.word().load(Ordering::Acquire))
+    }
+}
+
+impl Drop for TimeStamp {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            self.owner.free().push(slot);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Opening a device: which one, with which settings.
+
+use std::sync::Arc;
+
+use dxg_io::software::{Parameters, SoftwareAdapter};
+
+use crate::backend::Backend;
+use crate::device::Device;
+use crate::driver::Place;
+use crate::error::{Error, Result};
+use crate::info::DeviceInfo;
+use crate::limits::{Limits, Policy, Settings};
+use crate::selector::{DeviceKind, Selector};
+
+/// Software devices have the numbers below this. Each opening makes an adapter of its own; the number only names it.
+const SOFTWARE_DEVICES: u32 = 64;
+
+/// Settings of a device to be opened; made by [`Device::builder`].
+///
+/// ```
+/// use dxg_runtime::{Device, Parameters, Policy};
+/// let device = Device::builder()
+///     .selector("software")
+///     .parameters(Parameters::zero()) // no modelled time: as fast as this machine goes
+///     .policy(Policy::OneByOne)
+///     .open()?;
+/// assert!(device.info().can_launch);
+/// # Ok::<(), dxg_runtime::Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct DeviceBuilder {
+    selector: Option<String>,
+    parameters: Option<Parameters>,
+    adapter: Option<Arc<SoftwareAdapter>>,
+    policy: Option<Policy>,
+    limits: Limits,
+    attendant: Place,
+}
+
+impl DeviceBuilder {
+    /// Which device: `software[:n]`, `dxg[:n]` or `cuda[:n]`. Without it, the variable `DXGRT_DEVICE` decides, and without that
+    /// `cuda` if it is usable, else `software`.
+    pub fn selector(mut self, selector: impl Into<String>) -> Self {
+        self.selector = Some(selector.into());
+        self
+    }
+
+    /// Costs and sizes of the software adapter; its defaults where not given. Other devices have none to set.
+    pub fn parameters(mut self, parameters: Parameters) -> Self {
+        self.parameters = Some(parameters);
+        self
+    }
+
+    /// Opens the device on a software adapter that exists already: one adapter may carry several devices, and tests watch it.
+    pub fn adapter(mut self, adapter: Arc<SoftwareAdapter>) -> Self {
+        self.adapter = Some(adapter);
+        self
+    }
+
+    /// When work is handed over. Without it, the variable `DXGRT_POLICY` decides, and without that the default.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// The device's bounds.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Lets a task of this tokio runtime attend to the device, through the reactor, in place of a thread of its own.
+    #[cfg(feature = "tokio")]
+    pub fn tokio(mut self, handle: tokio::runtime::Handle) -> Self {
+        self.attendant = Place::Tokio(handle);
+        self
+    }
+
+    /// Opens the device.
+    pub fn open(self) -> Result<Device> {
+        self.limits.check()?;
+        let policy = match self.policy {
+            Some(policy) => policy,
+            None => Policy::from_environment()?.unwrap_or_default(),
+        };
+        policy.check()?;
+        let selector = match &self.selector {
+            Some(text) => text.parse()?,
+            None if self.adapter.is_some() => Selector::new(DeviceKind::Software, 0),
+            None => Selector::from_environment()?.unwrap_or_else(default_selector),
+        };
+        let settings = Settings { policy, limits: self.limits };
+        let attendant = self.attendant.clone();
+        Device::over(self.backend(selector)?, settings, attendant)
+    }
+
+    fn backend(self, selector: Selector) -> Result<Arc<dyn Backend>> {
+        if selector.kind() != DeviceKind::Software && (self.parameters.is_some() || self.adapter.is_some()) {
+            return Err(Error::invalid(format!(
+                "`{selector}` is no software device, and only those take parameters or an adapter"
+            )));
+        }
+        match selector.kind() {
+            DeviceKind::Software => {
+                if selector.index() >= SOFTWARE_DEVICES {
+                    return Err(no_device(
+                        selector,
+                        format!("software devices are numbered from 0 to {}", SOFTWARE_DEVICES - 1),
+                    ));
+                }
+                if self.parameters.is_some() && self.adapter.is_some() {
+                    return Err(Error::invalid(
+                        "an adapter that exists has its parameters already; give one of the two",
+                    ));
+                }
+                let adapter = match self.adapter {
+                    Some(adapter) => adapter,
+                    None => SoftwareAdapter::new(self.parameters.unwrap_or_default())
+                        .map_err(|error| Error::driver("the software adapter", error))?,
+                };
+                open_software(&adapter, selector, &self.limits)
+            }
+            DeviceKind::Dxg => open_node(selector, &self.limits),
+            DeviceKind::Cuda => Err(no_device(
+                selector,
+                "this build has no cuda backend; use `software`, which runs the same programs on the CPU".into(),
+            )),
+        }
+    }
+}
+
+impl std::fmt::Debug for DeviceBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DeviceBuilder")
+            .field("selector", &self.selector)
+            .field("policy", &self.policy)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The device of a program that names none: never `dxg`, which cannot launch. This build has no cuda backend to prefer.
+fn default_selector() -> Selector {
+    Selector::new(DeviceKind::Software, 0)
+}
+
+fn no_device(selector: Selector, reason: String) -> Error {
+    Error::NoDevice { selector: selector.to_string().into(), reason: reason.into() }
+}
+
+/// A device of the software adapter.
+fn open_software(_adapter: &Arc<SoftwareAdapter>, selector: Selector, _limits: &Limits) -> Result<Arc<dyn Backend>> {
+    Err(no_device(selector, "its backend is not built in".into()))
+}
+
+/// A device behind the real node.
+fn open_node(selector: Selector, _limits: &Limits) -> Result<Arc<dyn Backend>> {
+    Err(no_device(selector, "its backend is not built in".into()))
+}
+
+/// The devices there are.
+pub(crate) fn enumerate() -> Vec<DeviceInfo> {
+    let software = || {
+        let adapter = SoftwareAdapter::new(Parameters::zero()).ok()?;
+        let backend = open_software(&adapter, Selector::new(DeviceKind::Software, 0), &Limits::default()).ok()?;
+        let info = backend.info().clone();
+        backend.close();
+        Some(info)
+    };
+    let nodes = (0..SOFTWARE_DEVICES).map_while(|index| {
+        let backend = open_node(Selector::new(DeviceKind::Dxg, index), &Limits::default()).ok()?;
+        let info = backend.info().clone();
+        backend.close();
+        Some(info)
+    });
+    software().into_iter().chain(nodes).collect()
+}

@@ -1,0 +1,382 @@
+//! One validated operation on its way into the queue.
+//!
+//! Every call of a stream, every [`Command`](crate::Command) and every node of a graph becomes a [`Request`]: all checks are
+//! made here, before anything is accepted, so that what enters the queue can only fail on the device.
+
+use std::sync::Arc;
+
+use dxg_io::software::kernel::{Parameter, Signature};
+use dxg_scheduler::{Access, AccessList, CopyKind, CostKey, EventId, Hazard, Operation, StreamId, Ticket, Work};
+use smallvec::SmallVec;
+
+use crate::args::{Args, Slot, SlotKind, access_words};
+use crate::backend::LoadedKernel;
+use crate::buffer::BufferSlice;
+use crate::device::DeviceTag;
+use crate::error::{Error, Result};
+use crate::event::Record;
+use crate::grid::Grid;
+use crate::host_buffer::Reservation;
+use crate::info::{DeviceInfo, MAX_ARGUMENT_BYTES};
+use crate::kernel::Kernel;
+use crate::op::{ArgAccess, ArgAccesses, Keep, KeepAlive, Op, OpKind};
+use crate::pod::Pod;
+use crate::stream::StreamCore;
+
+/// A validated operation without its place in the order.
+pub(crate) struct Request {
+    pub(crate) work: Work,
+    pub(crate) hazard: Hazard,
+    bytes: u32,
+    kind: OpKind,
+    pub(crate) keep: KeepAlive,
+}
+
+/// A request with what is to be told once it is accepted; dropped, it was not, and what it had reserved is free again.
+pub(crate) struct Ready {
+    pub(crate) request: Request,
+    pub(crate) after: After,
+}
+
+/// Whom to tell that an operation was accepted.
+pub(crate) enum After {
+    Nobody,
+    /// A host buffer, which the device uses from now on.
+    Host(Reservation),
+    /// An event, whose latest record it is.
+    Recorded(Record),
+}
+
+impl After {
+    pub(crate) fn accepted(self, stream: &Arc<StreamCore>, ticket: u64) {
+        match self {
+            After::Nobody => {}
+            After::Host(reservation) => reservation.accepted(stream, ticket),
+            After::Recorded(record) => record.accepted(stream, ticket),
+        }
+    }
+}
+
+impl From<Request> for Ready {
+    fn from(request: Request) -> Self {
+        Ready { request, after: After::Nobody }
+    }
+}
+
+/// Packet header, the packet's own fields, one entry, and a barrier: upper bounds of the encoding.
+const LAUNCH_BYTES: usize = 128;
+const ACCESS_BYTES: usize = 24;
+const COPY_BYTES: u32 = 72;
+const FILL_BYTES: u32 = 72;
+const SMALL_BYTES: u32 = 48;
+
+impl Request {
+    /// A launch, checked against the device's limits and the kernel's signature.
+    pub(crate) fn launch(
+        info: &DeviceInfo,
+        tag: DeviceTag,
+        kernel: &Kernel,
+        grid: Grid,
+        mut args: Args,
+    ) -> Result<Self> {
+        tag.check("kernel", kernel.tag)?;
+        if let Some(found) = args.foreign {
+            tag.check("buffer", args.device.filter(|first| first.id != tag.id).unwrap_or(found))?;
+        }
+        if let Some(found) = args.device {
+            tag.check("buffer", found)?;
+        }
+        if !info.can_launch {
+            return Err(Error::unsupported(format!(
+                "kernels cannot be launched on {tag}, because its vendor's command format is not public; \
+                 open `cuda` to compute on this GPU, or `software`"
+            )));
+        }
+        check_grid(info, &kernel.loaded, grid)?;
+        check_args(&kernel.loaded, &args)?;
+        if grid.is_empty() {
+            let mut marker = Request::marker();
+            marker.keep = std::mem::take(&mut args.keep);
+            return Ok(marker);
+        }
+        let signed = kernel.loaded.signature.is_some();
+        let declared = signed || (!args.maybe_addresses && !args.accesses.is_empty());
+        let hazard = if declared { Hazard::Declared(access_list(&args.accesses)) } else { Hazard::Ordered };
+        let packed = args.bytes.len().next_multiple_of(16) + args.accesses.len() * ACCESS_BYTES;
+        Ok(Request {
+            work: Work::Launch {
+                merge: Some(kernel.loaded.id),
+                blocks: grid.block_count(),
+                cost: cost_key(&kernel.loaded, grid),
+            },
+            hazard,
+            // At most 4096 bytes of arguments and as many accesses as fit them twice over.
+            bytes: u32::try_from(LAUNCH_BYTES + packed).unwrap_or(u32::MAX),
+            keep: std::mem::take(&mut args.keep),
+            kind: OpKind::Launch {
+                kernel: Arc::clone(&kernel.loaded),
+                grid: grid.blocks(),
+                block: grid.threads(),
+                shared: grid.shared(),
+                args: args.bytes,
+                accesses: args.accesses,
+            },
+        })
+    }
+
+    /// A copy of `len` bytes between ranges that were checked. None at all is a marker.
+    pub(crate) fn copy(kind: CopyKind, src: u64, dst: u64, len: u64, keep: [Keep; 2]) -> Self {
+        if len == 0 {
+            return Request::marker();
+        }
+        Request {
+            work: Work::Copy { kind, src, dst, len },
+            hazard: Hazard::copy(src, dst, len),
+            bytes: COPY_BYTES,
+            kind: OpKind::Copy { src, dst, len },
+            keep: KeepAlive::from_iter(keep),
+        }
+    }
+
+    /// A copy between two ranges of device memory.
+    pub(crate) fn copy_between<T: Pod>(tag: DeviceTag, src: &BufferSlice<T>, dst: &BufferSlice<T>) -> Result<Self> {
+        tag.check("source buffer", src.tag())?;
+        tag.check("destination buffer", dst.tag())?;
+        check_lengths(src.len(), dst.len())?;
+        let (from, to, len) = (src.device_address(), dst.device_address(), src.byte_len());
+        if len > 0 && from < to + len && to < from + len {
+            return Err(Error::invalid(format!(
+                "source and destination of the copy overlap ({from:#x} and {to:#x}, {len} bytes each); \
+                 copy through a third buffer"
+            )));
+        }
+        Ok(Request::copy(CopyKind::DeviceToDevice, from, to, len, [src.keep(), dst.keep()]))
+    }
+
+    /// A fill with a value of 1, 2, 4 or 8 bytes.
+    pub(crate) fn fill<T: Pod>(tag: DeviceTag, dst: &BufferSlice<T>, value: T) -> Result<Self> {
+        tag.check("buffer", dst.tag())?;
+        Request::fill_pattern(dst, crate::pod::bytes_of(&[value]))
+    }
+
+    /// A fill with a repeated pattern of 1, 2, 4 or 8 bytes, of which a whole number must fit.
+    pub(crate) fn fill_pattern<T: Pod>(dst: &BufferSlice<T>, pattern: &[u8]) -> Result<Self> {
+        let len = dst.byte_len();
+        if !matches!(pattern.len(), 1 | 2 | 4 | 8) {
+            return Err(Error::invalid(format!(
+                "a fill pattern has 1, 2, 4 or 8 bytes, and this one has {}; use a kernel for longer ones",
+                pattern.len()
+            )));
+        }
+        if !len.is_multiple_of(pattern.len() as u64) {
+            return Err(Error::invalid(format!(
+                "a pattern of {} bytes does not fill {len} bytes evenly; slice the buffer to a multiple",
+                pattern.len()
+            )));
+        }
+        if len == 0 {
+            return Ok(Request::marker());
+        }
+        let mut word = [0u8; 8];
+        word[..pattern.len()].copy_from_slice(pattern);
+        let (dst, keep) = (dst.device_address(), dst.keep());
+        Ok(Request {
+            work: Work::Fill { dst, len, pattern_len: pattern.len() as u8 },
+            hazard: Hazard::fill(dst, len),
+            bytes: FILL_BYTES,
+            kind: OpKind::Fill { dst, len, pattern: u64::from_le_bytes(word), pattern_len: pattern.len() as u32 },
+            keep: SmallVec::from_iter([keep]),
+        })
+    }
+
+    /// The record of an event, with the address its time goes to (0: none).
+    pub(crate) fn record(event: EventId, timestamp: u64, keep: KeepAlive) -> Self {
+        Request {
+            work: Work::Record { event, timed: timestamp != 0 },
+            hazard: Hazard::Ordered,
+            bytes: SMALL_BYTES,
+            kind: OpKind::Record { timestamp },
+            keep,
+        }
+    }
+
+    /// A wait for the latest record of an event.
+    pub(crate) fn wait(event: EventId, keep: KeepAlive) -> Self {
+        Request {
+            work: Work::Wait { event, source: None },
+            hazard: Hazard::Ordered,
+            bytes: SMALL_BYTES,
+            kind: OpKind::Wait,
+            keep,
+        }
+    }
+
+    /// A place in the stream.
+    pub(crate) fn marker() -> Self {
+        Request {
+            work: Work::Marker,
+            hazard: Hazard::Ordered,
+            bytes: SMALL_BYTES,
+            kind: OpKind::Marker,
+            keep: KeepAlive::new(),
+        }
+    }
+
+    /// The same operation, ordered by these accesses beside its own.
+    pub(crate) fn with_order(mut self, order: impl IntoIterator<Item = Access>) -> Self {
+        // What is not declared is promised by whoever gives the order: the builder of a graph.
+        let mut list = match self.hazard {
+            Hazard::Declared(list) => list,
+            Hazard::Ordered => AccessList::new(),
+        };
+        list.extend(order);
+        self.hazard = Hazard::Declared(list);
+        self
+    }
+
+    /// The operation at its place in the order.
+    pub(crate) fn into_operation(self, stream: StreamId, ticket: u64) -> Operation<Op> {
+        Operation {
+            stream,
+            ticket: Ticket(ticket),
+            work: self.work,
+            hazard: self.hazard,
+            bytes: self.bytes,
+            payload: Op { stream, kind: self.kind, keep: self.keep },
+        }
+    }
+}
+
+/// Both sides of a copy must have as many elements.
+pub(crate) fn check_lengths(source: usize, destination: usize) -> Result<()> {
+    if source == destination {
+        return Ok(());
+    }
+    Err(Error::LengthMismatch { unit: "elements", source_len: source as u64, destination_len: destination as u64 })
+}
+
+/// What a launch touches, from its declared arguments.
+fn access_list(accesses: &ArgAccesses) -> AccessList {
+    accesses.iter().map(|access| Access::new(access.va, access.len, access.flags & ArgAccess::WRITE != 0)).collect()
+}
+
+/// Launches of one kernel with about as many blocks share their measured time.
+fn cost_key(kernel: &LoadedKernel, grid: Grid) -> CostKey {
+    let size_class = 64 - grid.block_count().leading_zeros();
+    // Only an estimate hangs on the key: kernels whose numbers agree in 26 bits share one.
+    CostKey((kernel.id as u32) << 6 | (size_class & 63))
+}
+
+fn check_grid(info: &DeviceInfo, kernel: &LoadedKernel, grid: Grid) -> Result<()> {
+    let refuse = |reason: String| Err(Error::GridTooLarge { kernel: kernel.name.clone(), reason: reason.into() });
+    for (axis, name) in ["x", "y", "z"].into_iter().enumerate() {
+        if grid.blocks()[axis] > info.max_blocks[axis] {
+            return refuse(format!(
+                "{} blocks in {name}; the device takes {}",
+                grid.blocks()[axis],
+                info.max_blocks[axis]
+            ));
+        }
+        if grid.threads()[axis] > info.max_threads[axis] {
+            return refuse(format!(
+                "{} threads in {name}; the device takes {}",
+                grid.threads()[axis],
+                info.max_threads[axis]
+            ));
+        }
+    }
+    if grid.block_count() > info.max_block_count {
+        return refuse(format!("{} blocks; the device takes {}", grid.block_count(), info.max_block_count));
+    }
+    if grid.threads_per_block() > u64::from(info.max_threads_per_block) {
+        return refuse(format!(
+            "{} threads in a block; the device takes {}",
+            grid.threads_per_block(),
+            info.max_threads_per_block
+        ));
+    }
+    if grid.shared() > info.max_shared_bytes {
+        return refuse(format!("{} bytes of shared memory; the device has {}", grid.shared(), info.max_shared_bytes));
+    }
+    Ok(())
+}
+
+fn check_args(kernel: &LoadedKernel, args: &Args) -> Result<()> {
+    let refuse = |reason: String| Err(Error::Arguments { kernel: kernel.name.clone(), reason: reason.into() });
+    if args.bytes.len() > MAX_ARGUMENT_BYTES as usize {
+        return refuse(format!(
+            "{} bytes of arguments; a launch takes {MAX_ARGUMENT_BYTES}: pass large data in a buffer",
+            args.bytes.len()
+        ));
+    }
+    let Some(signature) = &kernel.signature else {
+        return Ok(());
+    };
+    let checked = if args.raw { check_raw(signature, args) } else { check_slots(signature, &args.slots) };
+    checked.or_else(refuse)
+}
+
+fn check_slots(signature: &Signature, slots: &[Slot]) -> Result<(), String> {
+    let parameters = signature.parameters();
+    if slots.len() != parameters.len() {
+        return Err(format!("{} given; the kernel takes {}", slots.len(), describe(signature)));
+    }
+    for (index, (slot, parameter)) in slots.iter().zip(parameters).enumerate() {
+        let element = parameter.element.bytes() as u32;
+        let fits = match slot.kind {
+            SlotKind::Scalar => !parameter.kind.is_buffer() && slot.size == element,
+            SlotKind::Buffer { element: given, flags } => {
+                parameter.kind.is_buffer() && given == element && flags & needed_flag(parameter) != 0
+            }
+        };
+        if !fits {
+            return Err(format!("argument {index} is {slot}; the kernel takes {}", describe_parameter(parameter)));
+        }
+    }
+    Ok(())
+}
+
+/// Arguments made from bytes: their length and their declared addresses must fit the signature.
+fn check_raw(signature: &Signature, args: &Args) -> Result<(), String> {
+    if signature.arg_bytes() != args.bytes.len() {
+        let given = args.bytes.len();
+        return Err(format!("{given} bytes given; {} take {}", describe(signature), signature.arg_bytes()));
+    }
+    let buffers = signature.parameters().iter().enumerate().filter(|(_, parameter)| parameter.kind.is_buffer());
+    for (index, parameter) in buffers {
+        let declared = args.accesses.iter().find(|access| access.arg_offset == parameter.offset);
+        if declared.is_none_or(|access| access.flags & needed_flag(parameter) == 0) {
+            return Err(format!(
+                "argument {index}, at byte {}, is {}; declare its buffer with `with_access`",
+                parameter.offset,
+                describe_parameter(parameter)
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn needed_flag(parameter: &Parameter) -> u32 {
+    if parameter.kind.writes() { ArgAccess::WRITE } else { ArgAccess::READ }
+}
+
+fn describe(signature: &Signature) -> String {
+    let parameters: Vec<String> = signature.parameters().iter().map(describe_parameter).collect();
+    match parameters.as_slice() {
+        [] => "no arguments".into(),
+        all => format!("{}: {}", all.len(), all.join("; ")),
+    }
+}
+
+fn describe_parameter(parameter: &Parameter) -> String {
+    let (element, bytes) = (parameter.element, parameter.element.bytes());
+    if parameter.kind.is_buffer() {
+        format!("a buffer of {bytes}-byte elements ({element}), {}", access_words(needed_flag(parameter)))
+    } else {
+        format!("a value of {bytes} bytes ({element})")
+    }
+}
+
+#[cfg(test)]
+#[path = "request_tests.rs"]
+mod tests;

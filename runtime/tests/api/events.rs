@@ -1,0 +1,113 @@
+//! Events: order between streams, their CUDA meaning, and elapsed time.
+
+use std::time::Duration;
+
+use dxg_runtime::{Error, Event, args};
+
+use super::common::{block_on, device, kernels, slow_device};
+
+#[test]
+fn a_wait_orders_another_stream_behind_the_record() {
+    let device = slow_device();
+    let kernels = kernels(&device);
+    let (first, second) = (device.stream().unwrap(), device.stream().unwrap());
+    let x = device.alloc::<u32>(16).unwrap();
+    let event = Event::new(&device).unwrap();
+    block_on(async {
+        first.fill(&x, 0u32).await.unwrap();
+        for round in 0..20u32 {
+            first.launch(&kernels.nap, 1, args![1u32]).await.unwrap();
+            first.launch(&kernels.bump, 1, args![x.write()]).await.unwrap();
+            first.record(&event).await.unwrap();
+            second.wait(&event).await.unwrap();
+            let back = second.copy_out(&x).await.unwrap().await.unwrap();
+            assert_eq!(back, [round + 1; 16]);
+        }
+    });
+}
+
+#[test]
+fn a_wait_refers_to_the_latest_record_before_it() {
+    let device = device();
+    let kernels = kernels(&device);
+    let (first, second) = (device.stream().unwrap(), device.stream().unwrap());
+    let event = Event::without_time(&device).unwrap();
+    assert!(event.is_done(), "an event that was never recorded is complete");
+    block_on(async {
+        event.synchronize().await.unwrap();
+        // No wait: the event was never recorded.
+        second.wait(&event).await.unwrap().await.unwrap();
+        first.record(&event).await.unwrap();
+        second.wait(&event).await.unwrap();
+        // A later record on a stream with long work does not hold up the wait above.
+        let last = second.last();
+        first.launch(&kernels.nap, 1, args![300u32]).await.unwrap();
+        let long = first.record(&event).await.unwrap();
+        last.await.unwrap();
+        assert!(!long.is_done(), "the wait was for a record made after it");
+        event.synchronize().await.unwrap();
+        assert!(long.is_done());
+    });
+}
+
+#[test]
+fn elapsed_time_lies_between_the_records() {
+    let device = device();
+    let kernels = kernels(&device);
+    let stream = device.stream().unwrap();
+    let (begin, end) = (Event::new(&device).unwrap(), Event::new(&device).unwrap());
+    assert!(matches!(end.elapsed(&begin), Err(Error::NotReady { .. })));
+    block_on(async {
+        for _ in 0..3 {
+            stream.record(&begin).await.unwrap();
+            stream.launch(&kernels.nap, 1, args![20u32]).await.unwrap();
+            stream.record(&end).await.unwrap().await.unwrap();
+            let passed = end.elapsed(&begin).unwrap();
+            assert!(passed >= Duration::from_millis(19) && passed < Duration::from_secs(10), "{passed:?}");
+            let error = begin.elapsed(&end).unwrap_err();
+            assert!(error.to_string().contains("swap"), "{error}");
+        }
+    });
+    let untimed = Event::without_time(&device).unwrap();
+    assert!(matches!(untimed.elapsed(&begin), Err(Error::Unsupported { .. })));
+}
+
+#[test]
+fn a_failure_spreads_to_streams_that_wait_for_it() {
+    let device = device();
+    let kernels = kernels(&device);
+    let (first, second) = (device.stream().unwrap(), device.stream().unwrap());
+    let x = device.alloc::<u32>(4).unwrap();
+    let event = Event::without_time(&device).unwrap();
+    block_on(async {
+        let commands =
+            [dxg_runtime::Command::launch(&kernels.fails, 1, args![x.write()]), dxg_runtime::Command::record(&event)];
+        let failed = first.submit(&commands).await.unwrap();
+        second.wait(&event).await.unwrap();
+        // The failure may be known already: then the fill is refused, else it fails.
+        let outcome = match second.fill(&x, 1u32).await {
+            Ok(done) => done.await,
+            Err(refused) => Err(refused),
+        };
+        let error = outcome.unwrap_err();
+        assert!(matches!(error.root_cause(), Error::LaunchFailed { .. }), "{error}");
+        assert!(failed.await.is_err());
+        first.reset().unwrap();
+        second.reset().unwrap();
+        second.fill(&x, 1u32).await.unwrap().await.unwrap();
+    });
+}
+
+#[test]
+fn a_stream_waits_for_another_without_an_event_of_the_users() {
+    let device = device();
+    let kernels = kernels(&device);
+    let (first, second) = (device.stream().unwrap(), device.stream().unwrap());
+    let x = device.alloc::<u32>(4).unwrap();
+    block_on(async {
+        first.launch(&kernels.nap, 1, args![30u32]).await.unwrap();
+        first.fill(&x, 6u32).await.unwrap();
+        second.wait_for_stream(&first).await.unwrap();
+        assert_eq!(second.copy_out(&x).await.unwrap().await.unwrap(), [6; 4]);
+    });
+}
