@@ -181,10 +181,13 @@ impl Link {
             traffic.full_ring_sleeps += 1;
             drop(state);
             self.pump();
+            self.hand_over();
             std::thread::sleep(Duration::from_nanos(full.sleep(attempt)));
         };
         if self.inline {
-            self.pump();
+            if self.pump() != u64::MAX {
+                self.hand_over();
+            }
         } else {
             self.dispatcher.sleeper.wake_by(resumes);
             self.clock.wait_until(resumes);
@@ -230,6 +233,7 @@ impl Link {
         loop {
             let next = self.pump();
             if let Some(answer) = slot.take() {
+                self.hand_over();
                 return answer;
             }
             let now = self.clock.now();
@@ -244,6 +248,14 @@ impl Link {
                 // The host is stalled, or its next deadline is far: nothing to play until somebody answers.
                 slot.sleep(Duration::from_nanos((next - now).min(1_000_000)));
             }
+        }
+    }
+
+    /// This thread stops driving: what comes later is the host thread's.
+    fn hand_over(&self) {
+        let next = self.next_deadline();
+        if next != u64::MAX {
+            self.dispatcher.sleeper.wake_by(next);
         }
     }
 
@@ -265,12 +277,7 @@ impl Link {
             let others = self.dispatcher.next_deadline();
             let now = self.clock.now();
             if others > now && (messages > now || contended) {
-                let next = messages.min(others);
-                if next != u64::MAX && self.inline {
-                    // The sender leaves; what comes later is the host thread's.
-                    self.dispatcher.sleeper.wake_by(next);
-                }
-                return next;
+                return messages.min(others);
             }
         }
     }
@@ -360,7 +367,7 @@ impl Link {
         self.state().bus.stall(self.clock.now(), stalled);
         if !stalled {
             self.pump();
-            self.dispatcher.sleeper.wake_by(0);
+            self.hand_over();
         }
     }
 
