@@ -178,7 +178,7 @@ impl StreamGate {
         let global = self.shared.global.release(n);
         if stream {
             self.shared.serve(Some(self.line));
-        } else if global {
+        } else if global && !mutated(Mutation::AdmissionLeaveServesNobody) {
             self.shared.serve(None);
         }
     }

@@ -280,7 +280,6 @@ impl<F: Clone> Timeline<F> {
     }
 
     /// As [`Timeline::wait`], but no longer than until `deadline`: `None` then.
-    #[cfg(not(dxg_loom))]
     pub(crate) fn wait_until(
         &self,
         ticket: u64,

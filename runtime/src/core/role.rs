@@ -100,7 +100,7 @@ impl<S> RoleGuard<'_, S> {
     pub(crate) fn leave(self) -> Result<(), Self> {
         let word = &self.role.word;
         if mutated(Mutation::RoleLeaveIgnoresPoke) {
-            word.store(0, Ordering::Release);
+            word.swap(0, Ordering::Release);
             std::mem::forget(self);
             return Ok(());
         }

@@ -12,7 +12,7 @@ mod modelled;
 #[cfg(not(dxg_loom))]
 mod native;
 
-mod mutation;
+pub(crate) mod mutation;
 mod park;
 
 #[cfg(dxg_loom)]
@@ -21,9 +21,7 @@ pub(crate) use modelled::{Arc, Condvar, Mutex, MutexGuard, UnsafeCell, atomic, s
 pub(crate) use native::{Arc, Condvar, Mutex, MutexGuard, UnsafeCell, atomic, spin_loop, thread, wake};
 
 pub(crate) use mutation::{Mutation, mutated};
-pub(crate) use park::block_on;
-#[cfg(not(dxg_loom))]
-pub(crate) use park::block_on_until;
+pub(crate) use park::{block_on, block_on_until};
 
 /// Keeps its content on cache lines of its own, so that what producers write does not slow what the consumer writes.
 /// 128 bytes: x86-64 prefetches lines in pairs, and some aarch64 cores have lines of that size.

@@ -1,5 +1,7 @@
 //! loom's primitives, in the same shape as `native`.
 
+use std::time::Duration;
+
 pub(crate) use loom::cell::UnsafeCell;
 pub(crate) use loom::hint::spin_loop;
 pub(crate) use loom::sync::{Arc, MutexGuard, atomic};
@@ -35,6 +37,13 @@ impl Condvar {
         match self.0.wait(guard) {
             Ok(guard) => guard,
             Err(poisoned) => poisoned.into_inner(),
+        }
+    }
+
+    pub(crate) fn wait_timeout<'a, T>(&self, guard: MutexGuard<'a, T>, timeout: Duration) -> MutexGuard<'a, T> {
+        match self.0.wait_timeout(guard, timeout) {
+            Ok((guard, _)) => guard,
+            Err(poisoned) => poisoned.into_inner().0,
         }
     }
 

@@ -27,6 +27,8 @@ pub(crate) enum Mutation {
     TimelineCompleteRelaxed,
     /// A waiter announces itself after its last look at the global bound.
     AdmissionMarkAfterLook,
+    /// Who frees room of the device looks at the waiters only when its own stream is flagged.
+    AdmissionLeaveServesNobody,
     /// A waiter that is cancelled after it was given room does not give it back.
     AdmissionCancelKeepsRoom,
     /// Freeing a staging piece does not publish the last use of its bytes.

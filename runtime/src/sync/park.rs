@@ -3,7 +3,6 @@
 use std::pin::pin;
 use std::sync::Arc as StdArc;
 use std::task::{Context, Poll, Wake, Waker};
-#[cfg(not(dxg_loom))]
 use std::time::Instant;
 
 use super::{Condvar, Mutex};
@@ -50,7 +49,6 @@ pub(crate) fn block_on<Fut: Future>(future: Fut) -> Fut::Output {
 }
 
 /// Runs `future` on this thread until it ends or `deadline` has passed (`None`); the future is dropped either way.
-#[cfg(not(dxg_loom))]
 pub(crate) fn block_on_until<Fut: Future>(future: Fut, deadline: Instant) -> Option<Fut::Output> {
     let (parker, waker) = parker();
     let mut cx = Context::from_waker(&waker);
