@@ -38,8 +38,8 @@ pub(crate) trait Backend: Send + Sync {
     /// `Busy` and `Lost` leave nothing behind; nothing of the batch was handed over.
     fn submit(&self, batch: &Batch<Op>) -> Result<Submitted, SubmitError>;
 
-    /// How far a queue has come: one Acquire load, and a value above the last submitted one never counts
-    /// as progress (the host writes the maximum when the device is lost; [`Backend::health`] then says so).
+    /// What a queue's fence says: one Acquire load. A value above the last submitted one is never success: the host
+    /// writes the maximum when the device is lost, and [`Backend::health`] then says why.
     fn progress(&self, queue: QueueId) -> u64;
 
     /// Makes [`Backend::event_fd`] readable once `queue` reaches `value`. Role holder only. One-shot.
@@ -65,6 +65,9 @@ pub(crate) trait Backend: Send + Sync {
 
     /// Makes a poisoned stream usable again. Only when nothing of it is in flight.
     fn clear_poison(&self, stream: StreamId);
+
+    /// Stream ids must be below this: each has a place where its failure is recorded.
+    fn stream_slots(&self) -> u32;
 
     /// Device memory, mapped and resident.
     fn allocate_device(&self, bytes: u64) -> Result<DeviceChunk>;

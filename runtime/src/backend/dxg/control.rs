@@ -149,17 +149,18 @@ impl ControlMemory {
 
 #[cfg(test)]
 mod tests {
+    use dxg_io::object::SystemMemory;
+
     use super::*;
-    use crate::backend::dxg::host_pages::HostPages;
 
     const RING_BYTES: usize = 64 << 10;
 
     fn memory(queues: u16) -> ControlMemory {
-        let pages = HostPages::new(ControlMemory::bytes(queues, RING_BYTES)).expect("memory");
+        let pages = SystemMemory::new(ControlMemory::bytes(queues, RING_BYTES)).expect("memory");
         let chunk = HostChunk {
-            ptr: pages.ptr(),
+            ptr: pages.as_ptr(),
             len: pages.len(),
-            device_address: pages.ptr().as_ptr().addr() as u64,
+            device_address: pages.as_ptr().as_ptr().addr() as u64,
             owner: Box::new(pages),
         };
         ControlMemory::new(chunk, queues, RING_BYTES).expect("large enough")

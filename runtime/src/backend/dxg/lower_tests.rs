@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use dxg_io::software::packet::{Access, Commands, Packet};
-use dxg_scheduler::{
-    CopyKind, CostKey, EventId, Extent, GroupKind, Hazard, Point, QueueId, StreamId, Ticket, Wave, Work,
-};
+use dxg_scheduler::{CopyKind, CostKey, EventId, Extent, GroupKind, Point, StreamId, Ticket, Work};
 use smallvec::smallvec;
 
 use super::*;
 use crate::backend::LoadedKernel;
+use crate::backend::dxg::test_batch::batch;
 
 const HEADER: Header = Header { status_va: 0x1000, poison_va: 0x2000 };
 
@@ -36,41 +35,6 @@ fn copy(src: u64, dst: u64, len: u64) -> (Work, OpKind) {
 
 fn fill(dst: u64) -> (Work, OpKind) {
     (Work::Fill { dst, len: 8, pattern_len: 4 }, OpKind::Fill { dst, len: 8, pattern: 0xffff, pattern_len: 4 })
-}
-
-type TestGroup = (GroupKind, Vec<(Work, OpKind)>);
-
-/// Waves of groups of operations; tickets count from 1, the stream is the ticket modulo 4. Copies become one extent each.
-fn batch(waves: Vec<(Option<u64>, Vec<TestGroup>)>) -> Batch<Op> {
-    let mut batch = Batch::new();
-    batch.queue = QueueId(0);
-    for (progress, groups) in waves {
-        let first_group = batch.groups.len() as u32;
-        for (kind, operations) in groups {
-            let start = batch.operations.len() as u32;
-            let extent_start = batch.extents.len() as u32;
-            for (work, kind) in operations {
-                let index = batch.operations.len() as u32;
-                if let Work::Copy { src, dst, len, .. } = work {
-                    batch.extents.push(Extent { src, dst, len, operations: index..index + 1 });
-                }
-                let ticket = u64::from(index) + 1;
-                batch.operations.push(Operation {
-                    stream: StreamId(ticket as u32 % 4),
-                    ticket: Ticket(ticket),
-                    work,
-                    hazard: Hazard::Ordered,
-                    bytes: 0,
-                    payload: Op { stream: StreamId(ticket as u32 % 4), kind, keep: smallvec![] },
-                });
-            }
-            let extents = extent_start..batch.extents.len() as u32;
-            batch.groups.push(Group { range: start..batch.operations.len() as u32, kind, extents });
-        }
-        batch.waves.push(Wave { groups: first_group..batch.groups.len() as u32, progress });
-        batch.fence = progress.unwrap_or(batch.fence);
-    }
-    batch
 }
 
 /// The packets of a command buffer, one word each.

@@ -1,7 +1,250 @@
 //! The backend over dxg-io: batches become command packets, one submission each.
+//!
+//! ```text
+//!            ┌ link: typed objects of dxg-io (adapter, device, queues, contexts, allocations)
+//! DxgBackend ┼ memory: chunks for the pools
+//!            └ execution: queues ─ submit (lower, command ring) ─ complete (fences, sleeping) ─ control (failures)
+//! ```
+//!
+//! On the software adapter everything works. On a real `/dev/dxg` node the vendor's command format is not public: the
+//! device opens for information, and whatever would need commands is refused with a sentence that names the way out.
+//!
+//! | call | who may make it |
+//! |---|---|
+//! | `submit`, `arm`, `wait_blocking`, `drain_event` | the holder of the driver role |
+//! | everything else | any thread |
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use dxg_io::boundary::Boundary;
+use dxg_io::object::EventFd;
+use dxg_io::software::kernel::KernelRegistry;
+use dxg_scheduler::{Batch, QueueId, StreamId, Ticket};
+
+use self::execution::{Execution, Queue};
+use self::link::DeviceLink;
+use self::memory::MemorySource;
+use super::{
+    ArmKind, Backend, BackendMemory, BackendModule, DeviceChunk, HostChunk, KernelFailure, ModuleImage, SubmitError,
+    Submitted, Traffic,
+};
+use crate::error::{Error, LostCause, Result};
+use crate::info::DeviceInfo;
+use crate::op::Op;
+use crate::selector::Selector;
 
 mod command_ring;
+mod complete;
 mod control;
-mod host_pages;
+mod execution;
+mod health;
+mod link;
 mod lower;
+mod memory;
 mod module;
+mod submit;
+#[cfg(test)]
+mod test_batch;
+#[cfg(test)]
+mod tests;
+
+/// The smallest command ring.
+const LEAST_RING_BYTES: usize = 256 << 10;
+/// The largest command ring.
+const MOST_RING_BYTES: usize = 64 << 20;
+
+/// How to open a device.
+#[derive(Clone)]
+pub(crate) struct OpenOptions {
+    /// The selector the user gave; its number picks the adapter.
+    pub selector: Selector,
+    /// Hardware queues.
+    pub queues: u16,
+    /// The largest batch the scheduler makes, in bytes of commands: the rings hold a few of them.
+    pub batch_bytes: usize,
+    /// The kernels of the software adapter; `None` on a real node.
+    pub kernels: Option<KernelRegistry>,
+    /// Blocks that the device runs at the same time, for information.
+    pub block_slots: u32,
+}
+
+/// A device behind a D3DKMT boundary.
+pub(crate) struct DxgBackend {
+    info: DeviceInfo,
+    /// `None` on a real node. Dropped before the device.
+    execution: Option<Execution>,
+    kernels: Option<KernelRegistry>,
+    memory: Arc<MemorySource>,
+    device: Arc<DeviceLink>,
+    /// To sleep on where nothing is ever submitted.
+    silent: EventFd,
+    closed: AtomicBool,
+}
+
+impl DxgBackend {
+    /// Opens a device: adapter, device, paging queue, hardware queues, command memory, and the probe for sleeping.
+    pub fn open(boundary: Arc<dyn Boundary>, options: &OpenOptions) -> Result<Self> {
+        let device = Arc::new(DeviceLink::open(boundary, options.selector)?);
+        let memory = Arc::new(MemorySource::new(device.clone()));
+        let execution = match &options.kernels {
+            Some(_) => {
+                let links = device.queues(options.queues.max(1))?;
+                let ring = (2 * options.batch_bytes).clamp(LEAST_RING_BYTES, MOST_RING_BYTES).next_multiple_of(4096);
+                Some(Execution::new(device.clone(), memory.clone(), links, ring)?)
+            }
+            None => None,
+        };
+        let info = DeviceInfo {
+            selector: options.selector,
+            name: device.name().into(),
+            luid: device.luid(),
+            architecture: if execution.is_some() { std::env::consts::ARCH.into() } else { "unknown".into() },
+            can_launch: execution.is_some(),
+            memory_bytes: device.memory_bytes(),
+            buffer_alignment: 256,
+            max_argument_bytes: crate::info::MAX_ARGUMENT_BYTES,
+            max_blocks: [u32::MAX; 3],
+            max_block_count: u64::from(u32::MAX),
+            max_threads: [1024; 3],
+            max_threads_per_block: 1024,
+            max_shared_bytes: 48 << 10,
+            block_slots: options.block_slots,
+            hardware_queues: execution.as_ref().map_or(0, |execution| execution.queues.len() as u16),
+            // Everything sent so far is a round trip on every host, but for the probe.
+            async_messages: device.traffic().posted > 0,
+            posted_wake_up: execution.as_ref().is_some_and(|e| e.sleeper.kind() == ArmKind::Posted),
+        };
+        let silent = EventFd::new().map_err(|error| Error::driver("eventfd", error))?;
+        let closed = AtomicBool::new(false);
+        Ok(Self { info, execution, kernels: options.kernels.clone(), memory, device, silent, closed })
+    }
+
+    fn execution(&self) -> Result<&Execution> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::ShutDown);
+        }
+        self.execution.as_ref().ok_or_else(no_commands)
+    }
+
+    fn queue(&self, queue: QueueId) -> Result<&Queue> {
+        let queues = &self.execution()?.queues;
+        queues.get(usize::from(queue.0)).ok_or_else(|| {
+            Error::invalid(format!("there is no hardware queue {}, the device has {}", queue.0, queues.len()))
+        })
+    }
+}
+
+/// What a real node answers to everything that needs commands.
+fn no_commands() -> Error {
+    Error::unsupported(
+        "/dev/dxg takes commands only in the GPU vendor's own format, which is not public: launch and copy on `cuda` \
+         (libcuda submits through /dev/dxg itself), or on `software`",
+    )
+}
+
+impl Drop for DxgBackend {
+    fn drop(&mut self) {
+        // Whoever holds memory of the device holds the backend, so nothing outlives this but what a lost device kept.
+        self.device.begin_teardown();
+    }
+}
+
+impl Backend for DxgBackend {
+    fn info(&self) -> &DeviceInfo {
+        &self.info
+    }
+
+    fn queues(&self) -> u16 {
+        // A device without queues still has a scheduler, whose batches are refused one by one.
+        self.info.hardware_queues.max(1)
+    }
+
+    fn submit(&self, batch: &Batch<Op>) -> Result<Submitted, SubmitError> {
+        self.execution().map_err(SubmitError::Failed)?.submit(batch)
+    }
+
+    fn progress(&self, queue: QueueId) -> u64 {
+        let queues = self.execution.as_ref().map(|execution| &execution.queues);
+        queues.and_then(|queues| queues.get(usize::from(queue.0))).map_or(0, Queue::progress)
+    }
+
+    fn arm(&self, queue: QueueId, value: u64) -> Result<ArmKind> {
+        let queue = self.queue(queue)?;
+        self.execution()?.sleeper.arm(&self.device, &queue.link, value)
+    }
+
+    fn event_fd(&self) -> BorrowedFd<'_> {
+        match &self.execution {
+            Some(execution) => execution.sleeper.fd(),
+            None => self.silent.as_fd(),
+        }
+    }
+
+    fn drain_event(&self) -> bool {
+        self.execution.as_ref().is_some_and(|execution| execution.sleeper.drain())
+    }
+
+    fn wait_blocking(&self, queue: QueueId, value: u64, spin: bool) -> Result<()> {
+        self.execution()?.wait_blocking(self.queue(queue)?, value, spin)
+    }
+
+    fn health(&self) -> Result<(), LostCause> {
+        match &self.execution {
+            Some(execution) => execution.health(),
+            None => self.device.health(false),
+        }
+    }
+
+    fn take_failure(&self, queue: QueueId) -> Option<KernelFailure> {
+        let execution = self.execution.as_ref()?;
+        let index = usize::from(queue.0);
+        if index < execution.queues.len() { execution.control.take_failure(index) } else { None }
+    }
+
+    fn stream_poisoned(&self, stream: StreamId) -> Option<Ticket> {
+        self.execution.as_ref()?.control.poisoned(stream)
+    }
+
+    fn clear_poison(&self, stream: StreamId) {
+        if let Some(execution) = &self.execution {
+            execution.control.clear_poison(stream);
+        }
+    }
+
+    fn stream_slots(&self) -> u32 {
+        control::STREAM_SLOTS
+    }
+
+    fn allocate_device(&self, bytes: u64) -> Result<DeviceChunk> {
+        self.execution()?;
+        self.memory.allocate_device(bytes)
+    }
+
+    fn allocate_host(&self, bytes: usize) -> Result<HostChunk> {
+        self.execution()?;
+        self.memory.allocate_host(bytes)
+    }
+
+    fn load(&self, images: &[ModuleImage]) -> Result<BackendModule> {
+        match (self.execution(), &self.kernels) {
+            (Err(error), _) => Err(error),
+            (Ok(_), None) => Err(no_commands()),
+            (Ok(_), Some(kernels)) => module::load(kernels, images),
+        }
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.device.traffic()
+    }
+
+    fn memory_usage(&self) -> BackendMemory {
+        self.memory.usage()
+    }
+
+    fn close(&self) {
+        // The objects go with the backend: memory that outlives it (a buffer of the user) still needs its device.
+        self.closed.store(true, Ordering::Release);
+    }
+}

@@ -1,0 +1,529 @@
+//! The backend on the embedded software adapter: work runs, fences advance, failures and losses are told apart, and a
+//! batch costs no round trip and no allocation.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::AtomicI32;
+use std::time::{Duration, Instant};
+
+use dxg_io::boundary::RawOutcome;
+use dxg_io::software::kernel::{KernelError, RustKernel};
+use dxg_io::software::packet::Access;
+use dxg_io::software::{Parameters, SoftwareAdapter};
+use dxg_io::sys;
+use dxg_scheduler::{CopyKind, CostKey, EventId, GroupKind, Point, Work};
+use smallvec::smallvec;
+
+use super::test_batch::{TestGroup, batch};
+use super::*;
+use crate::backend::LoadedKernel;
+use crate::error::LostReason;
+use crate::op::OpKind;
+use crate::selector::DeviceKind;
+
+thread_local! {
+    /// Allocations of this thread, less those made behind the boundary.
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static BEHIND_BOUNDARY: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The system's allocator, counting.
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn count_allocation() {
+    if !BEHIND_BOUNDARY.get() {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+    }
+}
+
+// SAFETY: needed to count. Every call goes to the system's allocator unchanged; the thread locals are plain numbers
+// without destructors, so touching them neither allocates nor fails.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count_allocation();
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count_allocation();
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.realloc(ptr, layout, size) }
+    }
+}
+
+/// A boundary that can refuse one kind of request, and tells the allocator when the other side is at work.
+struct Gate<B> {
+    inner: B,
+    refused: u32,
+    errno: Arc<AtomicI32>,
+}
+
+impl<B: Boundary> Boundary for Gate<B> {
+    unsafe fn ioctl(&self, request: u32, arg: *mut c_void) -> RawOutcome {
+        let errno = self.errno.load(Ordering::Relaxed);
+        if request == self.refused && errno != 0 {
+            return RawOutcome::failed(errno);
+        }
+        let before = BEHIND_BOUNDARY.replace(true);
+        // SAFETY: forwarded unchanged.
+        let outcome = unsafe { self.inner.ioctl(request, arg) };
+        BEHIND_BOUNDARY.set(before);
+        outcome
+    }
+
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+}
+
+struct Rig {
+    adapter: Arc<SoftwareAdapter>,
+    backend: Arc<DxgBackend>,
+    fences: Vec<u64>,
+}
+
+const QUEUES: u16 = 3;
+
+impl Rig {
+    fn new(parameters: Parameters) -> Self {
+        Self::refusing(parameters, 0, &Arc::default())
+    }
+
+    fn refusing(parameters: Parameters, refused: u32, errno: &Arc<AtomicI32>) -> Self {
+        let adapter = SoftwareAdapter::new(parameters).expect("an adapter");
+        let gate = Gate { inner: adapter.open().expect("a descriptor"), refused, errno: errno.clone() };
+        let options = OpenOptions {
+            selector: Selector::new(DeviceKind::Software, 0),
+            queues: QUEUES,
+            batch_bytes: 64 << 10,
+            kernels: Some(adapter.kernels().clone()),
+            block_slots: 1056,
+        };
+        let backend = Arc::new(DxgBackend::open(Arc::new(gate), &options).expect("the device opens"));
+        Self { adapter, backend, fences: vec![0; usize::from(QUEUES)] }
+    }
+
+    /// One wave for a queue, with the next fence value.
+    fn wave(&mut self, queue: u16, groups: Vec<TestGroup>) -> Batch<Op> {
+        let fence = &mut self.fences[usize::from(queue)];
+        *fence += 1;
+        let mut batch = batch(vec![(Some(*fence), groups)]);
+        batch.queue = QueueId(queue);
+        batch
+    }
+
+    fn run(&mut self, queue: u16, groups: Vec<TestGroup>) {
+        let batch = self.wave(queue, groups);
+        self.backend.submit(&batch).expect("submits");
+        self.backend.wait_blocking(batch.queue, batch.fence, false).expect("completes");
+    }
+
+    fn kernel(&self, kernel: RustKernel) -> Arc<LoadedKernel> {
+        let module = self.backend.load(&[ModuleImage::Rust(vec![kernel])]).expect("loads");
+        module.kernels[0].clone()
+    }
+}
+
+fn copy(kind: CopyKind, src: u64, dst: u64, len: u64) -> TestGroup {
+    (GroupKind::Copy(kind), vec![(Work::Copy { kind, src, dst, len }, OpKind::Copy { src, dst, len })])
+}
+
+fn launch(kernel: &Arc<LoadedKernel>, blocks: u32, address: u64, len: u64, factor: u32) -> (Work, OpKind) {
+    let mut args: crate::op::ArgBytes = smallvec![0; 12];
+    args[..8].copy_from_slice(&address.to_le_bytes());
+    args[8..12].copy_from_slice(&factor.to_le_bytes());
+    let accesses = smallvec![Access { arg_offset: 0, flags: Access::READ | Access::WRITE, va: address, len }];
+    let kind =
+        OpKind::Launch { kernel: kernel.clone(), grid: [blocks, 1, 1], block: [1, 1, 1], shared: 0, args, accesses };
+    (Work::Launch { merge: Some(kernel.id), blocks: u64::from(blocks), cost: CostKey(0) }, kind)
+}
+
+/// Whether a descriptor becomes readable in so many milliseconds.
+fn readable(fd: BorrowedFd<'_>, millis: i32) -> bool {
+    let mut entry = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: needed to call poll: one entry, which is ours and outlives the call; the descriptor is borrowed.
+    unsafe { libc::poll(&raw mut entry, 1, millis) == 1 }
+}
+
+/// Multiplies every element.
+fn scale() -> RustKernel {
+    RustKernel::new("scale").write::<u32>().scalar::<u32>().body(|cx| {
+        let factor: u32 = cx.scalar(1)?;
+        for value in cx.write::<u32>(0)? {
+            *value *= factor;
+        }
+        Ok(())
+    })
+}
+
+#[allow(clippy::mut_from_ref, reason = "the chunk is memory shared with the device, see below")]
+fn words(chunk: &HostChunk, count: usize) -> &mut [u32] {
+    assert!(count * 4 <= chunk.len);
+    // SAFETY: the chunk is page-aligned and that long; each test uses one slice at a time, while no copy is in flight.
+    unsafe { std::slice::from_raw_parts_mut(chunk.ptr.as_ptr().cast(), count) }
+}
+
+/// Copies in, launches twice on different halves in one wave, copies out, and compares.
+fn computes(rig: &mut Rig) {
+    let kernel = rig.kernel(scale());
+    let host = rig.backend.allocate_host(8192).expect("host memory");
+    let device = rig.backend.allocate_device(8192).expect("device memory");
+    for (index, word) in words(&host, 1000).iter_mut().enumerate() {
+        *word = index as u32;
+    }
+    let (h, d) = (host.device_address, device.address);
+    let fence = rig.fences[1] + 1;
+    rig.fences[1] += 2;
+    let launches = vec![launch(&kernel, 4, d, 2000, 3), launch(&kernel, 2, d + 2000, 2000, 5)];
+    let mut batch = batch(vec![
+        (None, vec![copy(CopyKind::HostToDevice, h, d, 4000)]),
+        (Some(fence), vec![(GroupKind::Launch, launches)]),
+        (Some(fence + 1), vec![copy(CopyKind::DeviceToHost, d, h + 4096, 4000)]),
+    ]);
+    batch.queue = QueueId(1);
+    rig.backend.submit(&batch).expect("submits");
+    rig.backend.wait_blocking(batch.queue, batch.fence, false).expect("completes");
+    let out = &words(&host, 2024)[1024..];
+    for (index, word) in out.iter().enumerate() {
+        let factor = if index < 500 { 3 } else { 5 };
+        assert_eq!(*word, index as u32 * factor, "element {index}");
+    }
+    assert_eq!(rig.backend.progress(QueueId(1)), fence + 1);
+    assert_eq!(rig.backend.take_failure(QueueId(1)), None);
+    assert!(rig.backend.health().is_ok());
+}
+
+#[test]
+fn a_batch_computes_without_latencies() {
+    computes(&mut Rig::new(Parameters::zero()));
+}
+
+#[test]
+fn a_batch_computes_with_latencies() {
+    computes(&mut Rig::new(Parameters::default()));
+}
+
+#[test]
+fn queues_wait_for_each_other() {
+    let mut rig = Rig::new(Parameters::default());
+    let kernel = rig.kernel(scale());
+    let host = rig.backend.allocate_host(4096).expect("host memory");
+    words(&host, 64).fill(1);
+    for _ in 0..50 {
+        // The second queue reads what the first one wrote.
+        let first = rig.wave(0, vec![(GroupKind::Launch, vec![launch(&kernel, 1, host.device_address, 128, 3)])]);
+        let mut second =
+            rig.wave(1, vec![copy(CopyKind::DeviceToDevice, host.device_address, host.device_address + 128, 128)]);
+        second.waits = smallvec![(QueueId(0), first.fence)];
+        rig.backend.submit(&first).expect("submits");
+        rig.backend.submit(&second).expect("submits");
+        rig.backend.wait_blocking(QueueId(1), second.fence, true).expect("completes");
+        let all = words(&host, 64);
+        assert_eq!(all[0], all[32], "the copy ran before the launch");
+    }
+}
+
+#[test]
+fn a_steady_batch_costs_no_round_trip_and_no_allocation() {
+    let mut rig = Rig::new(Parameters::default());
+    assert_eq!(rig.backend.execution.as_ref().map(|e| e.sleeper.kind()), Some(ArmKind::Posted));
+    let kernel = rig.kernel(scale());
+    let host = rig.backend.allocate_host(4096).expect("host memory");
+    let mut first = rig.wave(0, vec![(GroupKind::Launch, vec![launch(&kernel, 1, host.device_address, 64, 1)])]);
+    let mut second =
+        rig.wave(1, vec![copy(CopyKind::DeviceToDevice, host.device_address, host.device_address + 64, 64)]);
+    let mut round = |rig: &mut Rig| {
+        for batch in [&mut first, &mut second] {
+            rig.fences[usize::from(batch.queue.0)] += 1;
+            batch.fence = rig.fences[usize::from(batch.queue.0)];
+            batch.waves[0].progress = Some(batch.fence);
+        }
+        second.waits = smallvec![(QueueId(0), first.fence)];
+        rig.backend.submit(&first).expect("submits");
+        rig.backend.submit(&second).expect("submits");
+        // Sleep until it is done, as the driver does.
+        rig.backend.arm(QueueId(1), second.fence).expect("arms");
+        let started = Instant::now();
+        while rig.backend.progress(QueueId(1)) < second.fence {
+            assert!(started.elapsed() < Duration::from_secs(10), "the event never came");
+            readable(rig.backend.event_fd(), 100);
+        }
+        rig.backend.drain_event();
+        assert!(rig.backend.health().is_ok());
+        assert_eq!(rig.backend.take_failure(QueueId(1)), None);
+    };
+    for _ in 0..100 {
+        round(&mut rig);
+    }
+    let (traffic, allocations) = (rig.backend.traffic(), ALLOCATIONS.get());
+    for _ in 0..100 {
+        round(&mut rig);
+    }
+    let after = rig.backend.traffic();
+    assert_eq!(after.round_trips - traffic.round_trips, 0);
+    assert_eq!(ALLOCATIONS.get() - allocations, 0);
+    // Two submissions, at most one wait between queues, the armed wait and its signal.
+    let posted = after.posted - traffic.posted;
+    assert!((400..=500).contains(&posted), "{posted}");
+}
+
+#[test]
+fn a_blocking_wait_is_one_round_trip_and_a_spinning_one_none() {
+    let mut rig = Rig::new(Parameters::default());
+    let host = rig.backend.allocate_host(4096).expect("host memory");
+    let group = || vec![copy(CopyKind::DeviceToDevice, host.device_address, host.device_address + 64, 64)];
+    for (spin, expected) in [(false, 20), (true, 0)] {
+        let before = rig.backend.traffic().round_trips;
+        for _ in 0..20 {
+            let batch = rig.wave(2, group());
+            rig.backend.submit(&batch).expect("submits");
+            rig.backend.wait_blocking(batch.queue, batch.fence, spin).expect("completes");
+        }
+        assert_eq!(rig.backend.traffic().round_trips - before, expected, "spin: {spin}");
+    }
+}
+
+#[test]
+fn the_submission_says_what_it_took_of_the_ring() {
+    let mut rig = Rig::new(Parameters::zero());
+    let mut batch = rig.wave(0, vec![]);
+    let before = rig.backend.traffic().ring_bytes;
+    let submitted = rig.backend.submit(&batch).expect("submits");
+    assert_eq!(rig.backend.traffic().ring_bytes - before, u64::from(submitted.ring_bytes));
+    // A wait for a value that nobody submitted yet is a message of its own.
+    batch.queue = QueueId(1);
+    batch.waits = smallvec![(QueueId(0), 2)];
+    let before = rig.backend.traffic();
+    let submitted = rig.backend.submit(&batch).expect("submits");
+    let after = rig.backend.traffic();
+    assert_eq!(after.posted - before.posted, 2);
+    assert_eq!(after.ring_bytes - before.ring_bytes, u64::from(submitted.ring_bytes));
+}
+
+#[test]
+fn a_full_command_ring_says_busy_and_recovers() {
+    let mut rig = Rig::new(Parameters::zero());
+    let kernel = rig.kernel(scale());
+    let host = rig.backend.allocate_host(4096).expect("host memory");
+    let ring = rig.backend.execution.as_ref().expect("executes").control.ring_bytes();
+    let launches = || (0..500).map(|_| launch(&kernel, 1, host.device_address, 4, 1)).collect();
+    rig.adapter.stall_host(true);
+    let mut accepted = 0;
+    let batch = loop {
+        let batch = rig.wave(0, vec![(GroupKind::Launch, launches())]);
+        match rig.backend.submit(&batch) {
+            Ok(_) => accepted += 1,
+            Err(SubmitError::Busy) => break batch,
+            Err(other) => panic!("{other:?}"),
+        }
+        assert!(accepted * 40_000 < ring, "never full");
+    };
+    assert!(accepted >= 2, "{accepted}");
+    assert!(matches!(rig.backend.submit(&batch), Err(SubmitError::Busy)), "still full");
+    rig.adapter.stall_host(false);
+    rig.backend.wait_blocking(QueueId(0), batch.fence - 1, false).expect("what was accepted completes");
+    rig.backend.submit(&batch).expect("room again");
+    rig.backend.wait_blocking(QueueId(0), batch.fence, false).expect("completes");
+}
+
+#[test]
+fn a_batch_larger_than_the_ring_gets_memory_of_its_own() {
+    let mut rig = Rig::new(Parameters::zero());
+    let kernel = rig.kernel(scale());
+    let host = rig.backend.allocate_host(4096).expect("host memory");
+    words(&host, 1)[0] = 1;
+    let ring = rig.backend.execution.as_ref().expect("executes").control.ring_bytes();
+    // Each launch takes at least 64 bytes, and only the last one changes anything.
+    let count = ring / 64;
+    for round in 1..=2 {
+        let mut launches: Vec<_> = (0..count).map(|_| launch(&kernel, 1, host.device_address, 4, 1)).collect();
+        launches.push(launch(&kernel, 1, host.device_address, 4, 3));
+        let before = rig.backend.memory_usage().host_bytes;
+        rig.run(0, vec![(GroupKind::Launch, launches)]);
+        assert_eq!(words(&host, 1)[0], 3_u32.pow(round));
+        let grown = rig.backend.memory_usage().host_bytes - before;
+        assert_eq!(grown > 0, round == 1, "the memory is kept for the next large batch");
+    }
+}
+
+#[test]
+fn without_events_from_contexts_a_cpu_wait_serves() {
+    let errno = Arc::new(AtomicI32::new(libc::EINVAL));
+    let refused = sys::LX_DXSIGNALSYNCHRONIZATIONOBJECTFROMGPU2;
+    let mut rig = Rig::refusing(Parameters::default(), refused, &errno);
+    let host = rig.backend.allocate_host(4096).expect("host memory");
+    for _ in 0..5 {
+        let batch =
+            rig.wave(0, vec![copy(CopyKind::DeviceToDevice, host.device_address, host.device_address + 64, 64)]);
+        rig.backend.submit(&batch).expect("submits");
+        let before = rig.backend.traffic().round_trips;
+        assert_eq!(rig.backend.arm(batch.queue, batch.fence).expect("arms"), ArmKind::CpuWait);
+        assert_eq!(rig.backend.traffic().round_trips - before, 1);
+        assert!(readable(rig.backend.event_fd(), 10_000), "no event");
+        assert!(rig.backend.drain_event());
+        assert!(!rig.backend.drain_event(), "drained");
+        assert!(rig.backend.progress(batch.queue) >= batch.fence);
+    }
+    assert!(!rig.backend.info().posted_wake_up);
+}
+
+#[test]
+fn a_failing_kernel_poisons_its_stream_only() {
+    let mut rig = Rig::new(Parameters::zero());
+    let failing = rig.kernel(
+        RustKernel::new("failing")
+            .write::<u32>()
+            .scalar::<u32>()
+            .body(|_| Err(KernelError::Failed("the input makes no sense".into()))),
+    );
+    let good = rig.kernel(scale());
+    let host = rig.backend.allocate_host(4096).expect("host memory");
+    words(&host, 64).fill(1);
+    let address = host.device_address;
+    // Tickets count from 1 and the stream is the ticket modulo 4: the failing one is ticket 1 of stream 1.
+    rig.run(0, vec![(GroupKind::Launch, vec![launch(&failing, 1, address, 4, 0)])]);
+    let failure = rig.backend.take_failure(QueueId(0)).expect("it failed");
+    assert_eq!((failure.ticket, failure.stream), (Ticket(1), StreamId(1)));
+    assert!(failure.message.contains("makes no sense"), "{}", failure.message);
+    assert_eq!(rig.backend.take_failure(QueueId(0)), None);
+    assert_eq!(rig.backend.stream_poisoned(StreamId(1)), Some(Ticket(1)));
+    // The next operation of stream 1 is skipped, that of stream 2 runs; stream 3 waits for stream 1 and is poisoned.
+    let wait = Work::Wait { event: EventId(0), source: Some(Point { stream: StreamId(1), ticket: Ticket(1) }) };
+    rig.run(0, vec![(GroupKind::Launch, vec![launch(&good, 1, address, 4, 7), launch(&good, 1, address + 4, 4, 7)])]);
+    rig.run(
+        0,
+        vec![
+            (GroupKind::None, vec![(Work::Marker, OpKind::Marker), (Work::Marker, OpKind::Marker)]),
+            (GroupKind::Depend, vec![(wait, OpKind::Wait)]),
+        ],
+    );
+    assert_eq!(words(&host, 2), [1, 7]);
+    assert_eq!(rig.backend.stream_poisoned(StreamId(3)), Some(Ticket(1)));
+    assert_eq!(rig.backend.stream_poisoned(StreamId(2)), None);
+    rig.backend.clear_poison(StreamId(1));
+    rig.run(0, vec![(GroupKind::Launch, vec![launch(&good, 1, address, 4, 7)])]);
+    assert_eq!(words(&host, 1), [7]);
+    assert!(rig.backend.health().is_ok());
+}
+
+#[test]
+fn a_bad_address_loses_the_device_and_is_never_success() {
+    let mut rig = Rig::new(Parameters::zero());
+    let host = rig.backend.allocate_host(4096).expect("host memory");
+    let batch = rig.wave(0, vec![copy(CopyKind::DeviceToDevice, 0x7_0000, host.device_address, 64)]);
+    match rig.backend.submit(&batch) {
+        Ok(_) | Err(SubmitError::Lost(_)) => {}
+        Err(other) => panic!("{other:?}"),
+    }
+    for spin in [false, true] {
+        let error = rig.backend.wait_blocking(batch.queue, batch.fence, spin).expect_err("not success");
+        assert!(error.is_device_lost(), "{error}");
+    }
+    let cause = rig.backend.health().expect_err("lost");
+    assert!(matches!(cause.reason, LostReason::PageFault { address } if address / 4096 == 0x70), "{cause:?}");
+    assert_eq!(cause.operation, Some(1));
+    assert!(rig.backend.progress(QueueId(0)) > batch.fence, "the fence went to the maximum");
+    let next = rig.wave(1, vec![]);
+    assert!(matches!(rig.backend.submit(&next), Ok(_) | Err(SubmitError::Lost(_))));
+    assert!(rig.backend.wait_blocking(QueueId(1), next.fence, false).is_err());
+}
+
+#[test]
+fn a_removed_adapter_is_a_lost_device() {
+    let mut rig = Rig::new(Parameters::zero());
+    rig.adapter.remove_adapter();
+    let batch = rig.wave(0, vec![]);
+    match rig.backend.submit(&batch) {
+        Err(SubmitError::Lost(cause)) => assert_eq!(cause.reason, LostReason::Removed, "{cause}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(rig.backend.wait_blocking(QueueId(0), batch.fence, false).is_err());
+}
+
+#[test]
+fn memory_is_counted_and_returns() {
+    let rig = Rig::new(Parameters::zero());
+    let before = rig.backend.memory_usage();
+    let device = rig.backend.allocate_device(100_000).expect("device memory");
+    let host = rig.backend.allocate_host(100_000).expect("host memory");
+    let used = rig.backend.memory_usage();
+    assert_eq!(used.device_bytes - before.device_bytes, device.len);
+    assert_eq!(used.host_bytes - before.host_bytes, host.len as u64);
+    assert_eq!((device.len, host.len), (128 << 10, 128 << 10));
+    drop((device, host));
+    assert_eq!(rig.backend.memory_usage(), before);
+    let error = rig.backend.allocate_device(1 << 50).err().expect("no device has that much");
+    assert!(matches!(error, Error::OutOfMemory { .. }), "{error}");
+}
+
+#[test]
+fn a_pool_and_a_cache_over_the_backend() {
+    let rig = Rig::new(Parameters::zero());
+    let backend: Arc<dyn Backend> = rig.backend.clone();
+    let pool = crate::memory::pool::MemoryPool::new(backend.clone(), 1 << 20);
+    let blocks: Vec<_> = (0..100).map(|_| pool.allocate(5000).expect("room")).collect();
+    assert!(pool.usage().chunks < 3);
+    drop(blocks);
+    assert!(pool.trim() > 0);
+    let cache = crate::memory::host::HostCache::new(backend, 1 << 20);
+    drop(cache.try_transfer(100_000).expect("memory").expect("room"));
+    assert!(cache.trim() > 0);
+}
+
+#[test]
+fn a_real_node_gives_information_and_points_to_cuda() {
+    let adapter = SoftwareAdapter::new(Parameters::zero()).expect("an adapter");
+    let options = OpenOptions {
+        selector: Selector::new(DeviceKind::Dxg, 0),
+        queues: QUEUES,
+        batch_bytes: 64 << 10,
+        kernels: None,
+        block_slots: 0,
+    };
+    // The adapter stands in for the node; without its kernel registry the backend treats it as one.
+    let backend = DxgBackend::open(Arc::new(adapter.open().expect("a descriptor")), &options).expect("opens");
+    assert!(!backend.info().can_launch);
+    assert!(backend.health().is_ok());
+    let kernel = ModuleImage::Rust(vec![scale()]);
+    let error = backend.load(&[kernel]).err().expect("refused").to_string();
+    assert!(error.contains("cuda"), "{error}");
+    let SubmitError::Failed(error) = backend.submit(&batch(vec![])).expect_err("refused") else { panic!("not failed") };
+    assert!(error.to_string().contains("cuda"), "{error}");
+    assert!(backend.allocate_device(64).is_err());
+}
+
+#[test]
+fn a_missing_adapter_is_named() {
+    let adapter = SoftwareAdapter::new(Parameters::zero()).expect("an adapter");
+    let options = OpenOptions {
+        selector: Selector::new(DeviceKind::Dxg, 7),
+        queues: 1,
+        batch_bytes: 0,
+        kernels: None,
+        block_slots: 0,
+    };
+    let error =
+        DxgBackend::open(Arc::new(adapter.open().expect("a descriptor")), &options).err().expect("no adapter 7");
+    assert!(matches!(error, Error::NoDevice { .. }), "{error}");
+    assert!(error.to_string().contains("dxg:7"), "{error}");
+}
+
+#[test]
+fn a_closed_device_refuses_work() {
+    let mut rig = Rig::new(Parameters::zero());
+    computes(&mut rig);
+    rig.backend.close();
+    let error = rig.backend.submit(&batch(vec![])).expect_err("closed");
+    assert!(matches!(error, SubmitError::Failed(Error::ShutDown)), "{error:?}");
+}
