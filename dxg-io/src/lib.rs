@@ -6,6 +6,7 @@ pub mod call;
 pub mod dev;
 pub mod error;
 pub mod memory;
+pub mod middleware;
 pub mod object;
 pub mod software;
 pub mod status;
