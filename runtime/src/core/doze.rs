@@ -10,6 +10,7 @@
 //! | producers      | read the state; from a sleep that does not cover their work `→ Awake`, once; the winner wakes the thread |
 
 use crate::sync::atomic::{AtomicU8, Ordering, fence};
+use crate::sync::{Mutation, mutated};
 
 const AWAKE: u8 = 0;
 const LINGERING: u8 = 1;
@@ -64,7 +65,9 @@ impl Doze {
         self.state.store(state, Ordering::Relaxed);
         // Pairs with the fence in `must_wake`: either the producer sees the announced sleep, or the re-check after
         // this fence sees the producer's work.
-        fence(Ordering::SeqCst);
+        if !mutated(Mutation::DozeAnnounceUnfenced) {
+            fence(Ordering::SeqCst);
+        }
     }
 
     /// Ends the sleep, from the thread itself.

@@ -17,6 +17,8 @@ mod loom_admission;
 #[cfg(all(test, dxg_loom))]
 mod loom_completion;
 #[cfg(all(test, dxg_loom))]
+mod loom_doze;
+#[cfg(all(test, dxg_loom))]
 mod loom_harness;
 #[cfg(all(test, dxg_loom))]
 mod loom_queue;

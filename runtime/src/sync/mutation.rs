@@ -19,6 +19,8 @@ pub(crate) enum Mutation {
     RolePokeSkipsMarked,
     /// The holder leaves without looking whether it was poked.
     RoleLeaveIgnoresPoke,
+    /// The thread announces its sleep without ordering that before its last look for work.
+    DozeAnnounceUnfenced,
     /// A waiter is registered without looking again under the lock.
     TimelineRegisterBlindly,
     /// A dropped registration stays in the registry.
