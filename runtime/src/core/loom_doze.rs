@@ -128,5 +128,9 @@ fn falling_asleep() {
 
 #[test]
 fn falling_asleep_notices_a_missing_fence() {
-    must_fail("core::loom_doze::falling_asleep", Mutation::DozeAnnounceUnfenced, &["the thread slept on undriven work"]);
+    must_fail(
+        "core::loom_doze::falling_asleep",
+        Mutation::DozeAnnounceUnfenced,
+        &["the thread slept on undriven work"],
+    );
 }

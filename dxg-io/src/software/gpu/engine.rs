@@ -150,8 +150,8 @@ impl Engine {
                     }
                     continue;
                 }
-                Packet::Depend { dst_stream, src_stream, src_tag } => {
-                    match execution.journal.depend(dst_stream, src_stream, src_tag) {
+                Packet::Depend { dst_stream, dst_tag, src_stream, src_tag } => {
+                    match execution.journal.depend(dst_stream, dst_tag, src_stream, src_tag) {
                         Ok(()) => continue,
                         Err(fault) => return Outcome::Fault(fault),
                     }

@@ -251,12 +251,12 @@ impl Journal {
         Ok(self.slot(stream)?.map_or(0, |slot| slot.load(Ordering::Relaxed)))
     }
 
-    /// Passes a failure of `src` on to `dst`.
-    pub(super) fn depend(&self, dst: u32, src: u32, src_tag: u64) -> Result<(), Fault> {
+    /// Passes a failure of `src` on to `dst`, where it begins with the operation that depends.
+    pub(super) fn depend(&self, dst: u32, dst_tag: u64, src: u32, src_tag: u64) -> Result<(), Fault> {
         self.slot(dst)?;
         let poison = self.poison_of(src)?;
         if poison != 0 && poison <= src_tag {
-            self.poison(dst, poison)?;
+            self.poison(dst, dst_tag)?;
         }
         Ok(())
     }

@@ -13,7 +13,7 @@
 //! | BARRIER   | `{reserved u64}`                                                              |
 //! | PROGRESS  | `{value u64}`                                                                 |
 //! | TIMESTAMP | `{va u64}`                                                                    |
-//! | DEPEND    | `{dst_stream u32, src_stream u32, src_tag u64, reserved u64}`                 |
+//! | DEPEND    | `{dst_stream u32, src_stream u32, src_tag u64, dst_tag u64}`                  |
 //!
 //! An item is `{op_tag u64, stream u32, arg_bytes u32, grid [u32; 3], block [u32; 3], access_count u32,
 //! shared_bytes u32}`, its arguments padded to 16 bytes, then its accesses `{arg_offset u32, flags u32, va u64,

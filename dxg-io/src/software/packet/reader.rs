@@ -135,6 +135,7 @@ impl<'a> Commands<'a> {
                     dst_stream: u32_at(packet, 8),
                     src_stream: u32_at(packet, 12),
                     src_tag: u64_at(packet, 16),
+                    dst_tag: u64_at(packet, 24),
                 }
             }
         };
@@ -189,6 +190,8 @@ pub enum Packet<'a> {
         src_stream: u32,
         /// The last operation it depends on.
         src_tag: u64,
+        /// The operation that depends: with it, the failure of the stream begins.
+        dst_tag: u64,
     },
 }
 

@@ -11,7 +11,7 @@ enum Written {
     Barrier,
     Progress(u64),
     Timestamp(u64),
-    Depend(u32, u32, u64),
+    Depend(u32, u64, u32, u64),
     Nop(usize),
 }
 
@@ -53,7 +53,7 @@ fn written() -> impl Strategy<Value = Written> {
         Just(Written::Barrier),
         any::<u64>().prop_map(Written::Progress),
         any::<u64>().prop_map(|va| Written::Timestamp(va & !7)),
-        any::<(u32, u32, u64)>().prop_map(|(dst, src, tag)| Written::Depend(dst, src, tag)),
+        any::<(u32, u64, u32, u64)>().prop_map(|(dst, by, src, tag)| Written::Depend(dst, by, src, tag)),
         (0..100usize).prop_map(Written::Nop),
     ]
 }
@@ -86,7 +86,7 @@ fn write(writer: &mut CommandWriter<'_>, packet: &Written) -> Result<(), Full> {
         Written::Barrier => writer.barrier(),
         Written::Progress(value) => writer.progress(*value),
         Written::Timestamp(va) => writer.timestamp(*va),
-        Written::Depend(dst, src, tag) => writer.depend(*dst, *src, *tag),
+        Written::Depend(dst, by, src, tag) => writer.depend(*dst, *by, *src, *tag),
         Written::Nop(bytes) => writer.nop(*bytes),
     }
 }
@@ -108,8 +108,8 @@ fn assert_same(written: &Written, read: &Packet<'_>) {
         (Written::Barrier, Packet::Barrier) | (Written::Nop(_), Packet::Nop) => {}
         (Written::Progress(written), Packet::Progress { value }) => assert_eq!(written, value),
         (Written::Timestamp(written), Packet::Timestamp { va }) => assert_eq!(written, va),
-        (Written::Depend(dst, src, tag), Packet::Depend { dst_stream, src_stream, src_tag }) => {
-            assert_eq!((dst, src, tag), (dst_stream, src_stream, src_tag));
+        (Written::Depend(dst, by, src, tag), Packet::Depend { dst_stream, dst_tag, src_stream, src_tag }) => {
+            assert_eq!((dst, by, src, tag), (dst_stream, dst_tag, src_stream, src_tag));
         }
         (written, read) => panic!("wrote {written:?}, read {read:?}"),
     }

@@ -89,9 +89,9 @@ impl<'a> CommandWriter<'a> {
         self.small(Opcode::Timestamp, [va])
     }
 
-    /// If `src_stream` was poisoned by an operation tagged `src_tag` or lower, poisons `dst_stream` with the same tag.
-    pub fn depend(&mut self, dst_stream: u32, src_stream: u32, src_tag: u64) -> Result<(), Full> {
-        self.small(Opcode::Depend, [u64::from(dst_stream) | u64::from(src_stream) << 32, src_tag, 0])
+    /// If `src_stream` failed at its operation `src_tag` or before, `dst_stream` fails from its operation `dst_tag` on.
+    pub fn depend(&mut self, dst_stream: u32, dst_tag: u64, src_stream: u32, src_tag: u64) -> Result<(), Full> {
+        self.small(Opcode::Depend, [u64::from(dst_stream) | u64::from(src_stream) << 32, src_tag, dst_tag])
     }
 
     /// A packet of `bytes` (rounded up to the alignment) that does nothing.

@@ -42,7 +42,7 @@ fn lower_group(batch: &Batch<Op>, group: &Group, writer: &mut CommandWriter<'_>)
         GroupKind::Depend => {
             for operation in operations {
                 if let Work::Wait { source: Some(source), .. } = operation.work {
-                    writer.depend(operation.stream.0, source.stream.0, source.ticket.0)?;
+                    writer.depend(operation.stream.0, operation.ticket.0, source.stream.0, source.ticket.0)?;
                 }
             }
         }

@@ -37,7 +37,7 @@ fn bad_addresses_fault() {
                 writer.dispatch(kernel.0).expect("room").item(&args.item(0, 77, 1)).expect("room");
             }
             4 => writer.timestamp(0x10_0000).expect("room"),
-            _ => writer.depend(1 << 20, 0, 1).expect("room"),
+            _ => writer.depend(1 << 20, 2, 0, 1).expect("room"),
         });
         let fault = expect_fault(&bench, FaultReason::BadAddress);
         match case {

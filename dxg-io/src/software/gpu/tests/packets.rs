@@ -248,14 +248,15 @@ fn depend_passes_on_failures_up_to_its_tag() {
         dispatch.item(&Args::default().scalar(1u32).item(0, 10, 1)).expect("room");
         dispatch.item(&Args::default().scalar(1u32).item(1, 12, 1)).expect("room");
         drop(dispatch);
-        writer.depend(2, 0, 9).expect("room"); // The failure came later than what is depended on.
-        writer.depend(3, 0, 10).expect("room");
-        writer.depend(4, 3, 99).expect("room"); // Along a chain, with the first cause.
-        writer.depend(1, 0, 99).expect("room"); // The first poison stays.
-        writer.depend(5, 6, 99).expect("room"); // Nothing failed there.
+        writer.depend(2, 20, 0, 9).expect("room"); // The failure came later than what is depended on.
+        writer.depend(3, 21, 0, 10).expect("room");
+        writer.depend(4, 22, 3, 21).expect("room"); // Along a chain.
+        writer.depend(6, 23, 3, 20).expect("room"); // That stream failed only behind what is depended on.
+        writer.depend(1, 24, 0, 99).expect("room"); // The first poison stays.
+        writer.depend(5, 25, 7, 99).expect("room"); // Nothing failed there.
     });
-    let poison: Vec<u64> = (0..6).map(|stream| bench.poison(stream)).collect();
-    assert_eq!(poison, [10, 12, 0, 10, 10, 0]);
+    let poison: Vec<u64> = (0..7).map(|stream| bench.poison(stream)).collect();
+    assert_eq!(poison, [10, 12, 0, 21, 22, 0, 0]);
     assert_eq!(bench.fault(), None);
 }
 
