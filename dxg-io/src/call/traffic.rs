@@ -2,8 +2,9 @@
 //!
 //! The driver does not report its traffic, so for the device node it is worked out here from the arguments, as the driver
 //! builds its messages. What only the driver knows is taken at its usual value: a lock is counted as a first one, the
-//! cached execution state as a hit, a destroyed device without allocations, a share as a first one. Existing system memory
-//! adds messages that are not counted here.
+//! cached execution state as a hit, a destroyed device without allocations, a share as a first one. Lists that the
+//! arguments point to are not looked at: the driver data of each new allocation, and the messages that existing system
+//! memory adds, are not counted.
 
 use crate::boundary::{RawOutcome, Traffic};
 use crate::sys::*;
