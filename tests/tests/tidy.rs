@@ -1,0 +1,171 @@
+//! Style as a test: what a reader should never have to point out in a review.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Longest source file; generated files are excepted.
+const MAX_LINES: usize = 600;
+/// Written by dxg-io's generator.
+const GENERATED: &str = "dxg-io/src/sys/";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace").to_owned()
+}
+
+/// Every file of the project with its path from the root, build outputs and history left out.
+fn files() -> Vec<(String, PathBuf)> {
+    fn walk(directory: &Path, root: &Path, found: &mut Vec<(String, PathBuf)>) {
+        let entries = std::fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+        for entry in entries {
+            let path = entry.expect("a readable entry").path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+            if path.is_dir() {
+                // A nested `target`, or a repository inside this one, is not the project's text.
+                if name != ".git" && name != "target" {
+                    walk(&path, root, found);
+                }
+            } else if name != ".git" {
+                let relative = path.strip_prefix(root).expect("a path below the root");
+                found.push((relative.to_string_lossy().into_owned(), path));
+            }
+        }
+    }
+    let root = root();
+    let mut found = Vec::new();
+    walk(&root, &root, &mut found);
+    found.sort();
+    assert!(found.len() > 20, "the project's files are not where this test looks: {}", root.display());
+    found
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn sources() -> Vec<(String, String)> {
+    let rust = files().into_iter().filter(|(name, _)| name.ends_with(".rs"));
+    rust.map(|(name, path)| (name, read(&path))).collect()
+}
+
+fn fail_if_any(complaints: Vec<String>) {
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+}
+
+#[test]
+fn source_files_stay_readable() {
+    let long = sources().into_iter().filter(|(name, _)| !name.starts_with(GENERATED));
+    let long = long.filter(|(_, text)| text.lines().count() > MAX_LINES);
+    fail_if_any(long.map(|(name, text)| format!("{name} has {} lines; split it", text.lines().count())).collect());
+}
+
+#[test]
+fn source_files_say_what_they_are() {
+    let silent = sources().into_iter().filter(|(_, text)| {
+        let first = text.lines().find(|line| !line.is_empty() && !line.starts_with("#!"));
+        !first.is_some_and(|line| line.starts_with("//!") || line.starts_with("// ") || line.starts_with("/*"))
+    });
+    fail_if_any(silent.map(|(name, _)| format!("{name} does not open with a comment that says what it is")).collect());
+}
+
+#[test]
+fn nothing_is_left_over() {
+    // Written in halves, so that this file does not find itself.
+    let markers =
+        [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X"), concat!("dbg", "!("), concat!("#[ign", "ore")];
+    let mut complaints = Vec::new();
+    for (name, text) in sources() {
+        for (number, line) in text.lines().enumerate() {
+            for marker in markers.iter().filter(|marker| line.contains(**marker)) {
+                complaints.push(format!("{name}:{}: {marker} is left over", number + 1));
+            }
+        }
+    }
+    fail_if_any(complaints);
+}
+
+#[test]
+fn the_concurrency_core_uses_its_sync_module_alone() {
+    // What loom cannot see, it cannot check: atomics, locks, cells and threads come from `sync`.
+    let banned =
+        ["std::sync", "core::sync", "std::thread", "core::cell::UnsafeCell", "std::cell::UnsafeCell", "parking_lot"];
+    let mut complaints = Vec::new();
+    for (name, text) in sources().into_iter().filter(|(name, _)| name.starts_with("runtime/src/core/")) {
+        for (number, line) in text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            for word in banned.iter().filter(|word| code.contains(**word)) {
+                complaints.push(format!("{name}:{}: {word}; use crate::sync", number + 1));
+            }
+        }
+    }
+    fail_if_any(complaints);
+}
+
+#[test]
+fn the_scheduler_is_pure_logic() {
+    let lib = read(&root().join("scheduler/src/lib.rs"));
+    assert!(lib.contains("#![no_std]") && lib.contains("#![forbid(unsafe_code)]"));
+    let manifest = read(&root().join("scheduler/Cargo.toml"));
+    let normal = manifest.split("[dependencies]").nth(1).unwrap_or_default();
+    let normal = normal.split("\n[").next().unwrap_or_default();
+    for banned in ["tokio", "libc", "futures", "dxg-io", "crossbeam", "tracing"] {
+        assert!(!normal.contains(banned), "the scheduler depends on {banned}");
+    }
+}
+
+#[test]
+fn every_data_file_has_an_origin() {
+    let table = read(&root().join("tests/data/README.md"));
+    let mut complaints = Vec::new();
+    for (name, _) in files() {
+        let Some(file) = name.strip_prefix("tests/data/").filter(|file| *file != "README.md") else {
+            continue;
+        };
+        let folder = file.split_once('/').map(|(folder, _)| format!("`{folder}/"));
+        if !table.contains(&format!("`{file}`")) && !folder.is_some_and(|folder| table.contains(&folder)) {
+            complaints.push(format!("{name} has no row in tests/data/README.md"));
+        }
+    }
+    assert!(table.contains("`../../examples/data/digits.csv.gz`"));
+    fail_if_any(complaints);
+}
+
+#[test]
+fn commands_in_the_readme_exist() {
+    let readme = read(&root().join("README.md"));
+    let mut examples = BTreeSet::new();
+    for line in read(&root().join("examples/Cargo.toml")).lines() {
+        if let Some(name) = line.strip_prefix("name = ") {
+            examples.insert(name.trim_matches('"').to_owned());
+        }
+    }
+    let mut commands = 0;
+    for line in readme.lines().filter(|line| line.trim_start().starts_with("cargo ")) {
+        commands += 1;
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if let Some(at) = words.iter().position(|word| *word == "--example") {
+            assert!(examples.contains(words[at + 1]), "README: no example for: {line}");
+        }
+    }
+    assert!(commands >= 4, "README shows {commands} commands");
+    for path in readme.split('(').skip(1).filter_map(|rest| rest.split(')').next()) {
+        if !path.is_empty() && !path.contains([' ', ':', '"', '`', '=']) && path.contains(['.', '/']) {
+            let file = path.split('#').next().unwrap_or_default();
+            assert!(root().join(file).exists(), "README links to {file}, which does not exist");
+        }
+    }
+    let ci = read(&root().join(".ci/run"));
+    assert!(readme.contains("cargo test --workspace") && ci.contains("cargo test --workspace"));
+    assert!(readme.contains("cargo run --release --example digits"));
+}
+
+#[test]
+fn numbers_are_kept_in_one_place() {
+    let manifest = read(&root().join("Cargo.toml"));
+    let value = |key: &str| {
+        let line = manifest.lines().find(|line| line.starts_with(key)).unwrap_or_else(|| panic!("no {key}"));
+        line.split('"').nth(1).unwrap_or_default().to_owned()
+    };
+    let readme = read(&root().join("README.md"));
+    let rust = format!("Rust {}", value("rust-version"));
+    assert!(readme.contains(&rust), "README does not say `{rust}`, as Cargo.toml does");
+}
