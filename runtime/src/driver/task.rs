@@ -49,7 +49,11 @@ impl Drop for Successor {
 }
 
 fn register(fd: std::io::Result<OwnedFd>) -> Result<AsyncFd<OwnedFd>> {
-    let registered = fd.and_then(|fd| Ok(AsyncFd::register_with_interest(fd, Interest::READABLE)?));
+    let registered = fd.and_then(|fd| {
+        // SAFETY: needed because the reactor keeps using the descriptor's number. It is owned by the `AsyncFd`, always
+        // the same number, and closed only after it is deregistered.
+        Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?)
+    });
     registered.map_err(|error| Error::driver("registering an eventfd with tokio's reactor", error))
 }
 
