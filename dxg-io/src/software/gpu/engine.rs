@@ -1,27 +1,18 @@
-//! Executes command buffers.
+//! Executes the packets of a command buffer.
 //!
-//! Whoever calls [`Shared::run`] takes the one [`Engine`] (scratch memory and the cost model) out of the state, executes
-//! what is due on its own thread without holding a lock, and puts it back. Whoever finds it gone returns at once: the
-//! thread inside looks for new work, under the lock, before it leaves. Effects on memory happen as soon as possible;
-//! what others can see of it (progress, signals, events) waits for the modelled time.
-//!
-//! | what                         | who touches it                                                     |
-//! |------------------------------|--------------------------------------------------------------------|
-//! | [`super::state::State`]      | everybody, under its lock, never while executing or calling out     |
-//! | [`Engine`]                   | the thread that took it                                            |
-//! | an [`Execution`]             | read by all; its packets are run by the engine or one pool launch  |
-//! | memory of a launch           | the launch; what conflicts with one on the pool is not started     |
+//! The [`Engine`] walks the packets of a command buffer until it ends, has to wait, or goes on on the worker pool. Effects
+//! on memory happen as soon as possible; what others can see of it (progress, signals, events) waits for the modelled
+//! time. Who may touch what is told in [`super::drive`].
 
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::{
-    Fault, FaultReason, QueueKey, Shared,
+    Fault, FaultReason, Shared,
     execution::{Execution, bad_address, packet_fault},
     launch::{BoundLaunch, unbound, unknown},
     pool::{PoolLaunch, Rest},
     ranges::RangeSet,
     resolver::Resolver,
-    state::{Event, State, Task},
     transfer,
 };
 use crate::software::{
@@ -38,12 +29,13 @@ const ITEMS_PER_CLOCK: u32 = 64;
 /// What the executing thread needs, reused from one command buffer to the next.
 #[derive(Debug)]
 pub(super) struct Engine {
-    resolver: Resolver,
+    pub(super) resolver: Resolver,
     launch: BoundLaunch,
     slots: Slots,
-    words: Vec<Vec<u128>>,
+    /// Buffers for snapshots.
+    pub(super) words: Vec<Vec<u128>>,
     /// Memory of the packets on the pool when the task was taken; it can only have become less since.
-    busy: Vec<Arc<RangeSet>>,
+    pub(super) busy: Vec<Arc<RangeSet>>,
     ranges: RangeSet,
 }
 
@@ -103,7 +95,8 @@ impl Engine {
         }
     }
 
-    fn recycle(&mut self, execution: Arc<Execution>) {
+    /// Keeps the buffer of a finished command buffer for the next.
+    pub(super) fn recycle(&mut self, execution: Arc<Execution>) {
         if let Ok(execution) = Arc::try_unwrap(execution)
             && self.words.len() < 16
         {
@@ -112,7 +105,13 @@ impl Engine {
     }
 
     /// Runs packets until the command buffer ends or has to wait.
-    fn advance(&mut self, shared: &Arc<Shared>, mut active: Active, time: &mut u64, mut now: u64) -> Outcome {
+    pub(super) fn advance(
+        &mut self,
+        shared: &Arc<Shared>,
+        mut active: Active,
+        time: &mut u64,
+        mut now: u64,
+    ) -> Outcome {
         let execution = active.execution.clone();
         if let Some((charge, end)) = active.pooled.take() {
             self.charge(charge, end, time);
@@ -437,101 +436,4 @@ fn fail_all(execution: &Execution, dispatch: &Dispatch<'_>) -> Result<(), Fault>
 /// The items of a DISPATCH packet from some point on.
 pub(super) fn items_from(execution: &Execution, offset: usize, end: usize, left: u32) -> Items<'_> {
     Items::resume(execution.snapshot.bytes(), offset, end, left)
-}
-
-impl Shared {
-    #[inline]
-    pub(super) fn now(&self) -> u64 {
-        (self.clock)()
-    }
-
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Sends what has gathered in the outbox. Takes the guard, so that no lock is held meanwhile.
-    pub(super) fn deliver(&self, mut state: MutexGuard<'_, State>) {
-        if state.outbox.is_empty() {
-            return;
-        }
-        let events = std::mem::take(&mut state.outbox);
-        drop(state);
-        for event in events {
-            match event {
-                Event::Cpu { event, at } => self.events.cpu_event(event, at),
-                Event::Lost { device, at } => self.events.device_state_changed(device, at),
-            }
-        }
-    }
-
-    /// Executes what is due on this thread. See [`super::Gpu::run`].
-    pub(super) fn run(self: &Arc<Self>, mut now: u64) -> Option<u64> {
-        let mut state = self.lock();
-        let mut engine = state.engine.take()?;
-        let epoch = state.epoch;
-        while let Some(task) = state.next_task(now) {
-            engine.busy.clear();
-            engine.busy.extend(state.running.iter().map(|running| running.ranges.clone()));
-            self.deliver(state);
-            let (queue, outcome, time) = self.execute(&mut engine, task, now);
-            now = now.max(self.now());
-            state = self.lock();
-            if state.epoch != epoch {
-                // The watchdog has given up on this thread's launch and replaced the engine.
-                state.forget_running_of(queue);
-                self.deliver(state);
-                return None;
-            }
-            if let Outcome::Finished(execution) = &outcome {
-                let execution = execution.clone();
-                state.settle(queue, outcome, time, now);
-                engine.recycle(execution);
-            } else if let Some(launch) = state.settle(queue, outcome, time, now) {
-                self.pool.start(launch);
-            }
-        }
-        let deadline = state.next_deadline();
-        state.engine = Some(engine);
-        self.deliver(state);
-        deadline
-    }
-
-    /// Runs a step of a command buffer, under the watchdog's eyes.
-    fn execute(self: &Arc<Self>, engine: &mut Engine, task: Task, now: u64) -> (QueueKey, Outcome, u64) {
-        let (active, mut time) = match task {
-            Task::Begin(request, time) => {
-                let (queue, words) = (request.queue, engine.words.pop().unwrap_or_default());
-                match Execution::begin(request, words, &mut engine.resolver) {
-                    Ok((execution, offset)) => (Active { execution, offset, pooled: None }, time.max(now)),
-                    Err(fault) => {
-                        engine.resolver.clear();
-                        return (queue, Outcome::Fault(fault), time);
-                    }
-                }
-            }
-            Task::Resume(active, time) => {
-                engine.resolver.begin(active.execution.space.clone());
-                (active, time)
-            }
-        };
-        let execution = active.execution.clone();
-        self.watch_begin(&execution);
-        let outcome = engine.advance(self, active, &mut time, now);
-        execution.launch_ended();
-        engine.resolver.clear();
-        self.watch_end(&execution);
-        (execution.queue, outcome, time)
-    }
-
-    /// Advances the progress fence inside a command buffer; `false`: its device is gone or lost.
-    fn progress(&self, execution: &Execution, value: u64, now: u64) -> bool {
-        let Some(fence) = execution.progress else { return true };
-        let mut state = self.lock();
-        if execution.is_abandoned() {
-            return false;
-        }
-        state.signal(fence, value, false, now);
-        self.deliver(state);
-        true
-    }
 }

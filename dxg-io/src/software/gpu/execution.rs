@@ -6,7 +6,7 @@
 //! atomics are what the watchdog looks at.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
@@ -194,7 +194,7 @@ pub(super) struct Journal {
 }
 
 // SAFETY: needed because of the raw pointers; they point into memory that `_held` keeps and are only used through atomics
-// and by the one thread at a time that records failures.
+// and, for the failure record, under a lock.
 unsafe impl Send for Journal {}
 // SAFETY: as above.
 unsafe impl Sync for Journal {}
@@ -272,7 +272,10 @@ impl Journal {
     /// Records a failed operation and poisons its stream. Without a poison array there is nowhere to say so: a fault.
     #[cold]
     pub(super) fn fail(&self, op_tag: u64, stream: u32, failure: &Failure) -> Result<(), Fault> {
+        // Command buffers of several queues may share a status block.
+        static RECORDING: Mutex<()> = Mutex::new(());
         if let Some(status) = self.status {
+            let _recording = RECORDING.lock().unwrap_or_else(PoisonError::into_inner);
             let status = status.cast::<StatusBlock>();
             let mut message = [0; FailureRecord::MESSAGE_BYTES];
             let mut end = failure.message.len().min(message.len() - 1);
@@ -280,8 +283,8 @@ impl Journal {
                 end -= 1;
             }
             message[..end].copy_from_slice(&failure.message.as_bytes()[..end]);
-            // SAFETY: the status block is mapped, held and aligned; failures of one command buffer are recorded by one
-            // thread at a time. Its counter is stored last, with release.
+            // SAFETY: the status block is mapped, held and aligned; one thread at a time records failures. The
+            // counter is stored last, with release.
             unsafe {
                 let failures = std::sync::atomic::AtomicU32::from_ptr(&raw mut (*status).failures);
                 if failures.load(Ordering::Relaxed) == 0 {

@@ -4,6 +4,7 @@
 //! Events go back through [`GpuEvents`], never while a lock is held, so that they may call in again.
 
 mod address_space;
+mod drive;
 mod engine;
 mod execution;
 mod fault;

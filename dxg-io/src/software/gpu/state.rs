@@ -92,6 +92,8 @@ pub(super) struct State {
     timed: Vec<(u64, QueueKey)>,
     conflicted: Vec<QueueKey>,
     pub(super) running: Vec<Running>,
+    /// Packets that have ended, now and when the engine took its task.
+    ended: (u64, u64),
     /// The engine, unless a thread is inside `run` with it.
     pub(super) engine: Option<Box<Engine>>,
     /// Counts engines: a thread whose engine was replaced, because its launch hung, finds out by this.
@@ -223,6 +225,7 @@ impl State {
         }
         while let Some(key) = self.ready.pop_front() {
             if let Some(task) = self.step(key, now) {
+                self.ended.1 = self.ended.0;
                 return Some(task);
             }
         }
@@ -308,8 +311,8 @@ impl State {
                 queue.active = Some(active);
                 queue.phase = Phase::Conflicted;
                 self.conflicted.push(key);
-                if self.running.is_empty() {
-                    // What it conflicted with has ended meanwhile.
+                if self.ended.0 != self.ended.1 {
+                    // What it conflicted with may have ended meanwhile.
                     self.release_conflicted();
                 }
             }
@@ -359,6 +362,7 @@ impl State {
     }
 
     fn release_conflicted(&mut self) {
+        self.ended.0 += 1;
         for queue in std::mem::take(&mut self.conflicted) {
             if self.queues.get(queue.0).is_some_and(|queue| queue.phase == Phase::Conflicted) {
                 self.make_ready(queue);

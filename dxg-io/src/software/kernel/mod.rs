@@ -16,6 +16,8 @@ mod signature;
 
 pub use context::KernelContext;
 pub use native::NativeModule;
+#[cfg(test)]
+pub(crate) use native::tests::compile as compile_for_test;
 pub use registry::{KernelId, KernelRegistry};
 pub use rust::{RustKernel, RustKernelBuilder};
 pub use signature::{Element, ElementType, Parameter, ParameterKind, Signature};

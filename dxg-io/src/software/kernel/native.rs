@@ -210,4 +210,4 @@ fn check(image: &[u8]) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

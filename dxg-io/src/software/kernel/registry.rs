@@ -140,10 +140,14 @@ impl NativeEntry {
 }
 
 /// How long one block of a kernel takes, as measured; decides where its launches run, never what they compute.
+///
+/// A measurement counts only as far as the one before confirms it: a launch that was slow because its thread lost the
+/// processor must not send the next ones to the pool.
 #[derive(Debug, Default)]
 pub(crate) struct Cost {
     /// 1/256 ns for a block, 0 while unknown. Lost updates of concurrent recorders do no harm.
     per_block: AtomicU64,
+    last: AtomicU64,
 }
 
 impl Cost {
@@ -156,21 +160,17 @@ impl Cost {
         }
     }
 
-    /// Takes in a measurement: rises at once by half, falls slowly.
+    /// Takes in a measurement.
     #[inline]
     pub(crate) fn record(&self, blocks: u64, ns: u64) {
         if blocks == 0 {
             return;
         }
         let sample = (ns.min(u64::MAX >> 8) << 8) / blocks;
+        let confirmed = sample.min(self.last.load(Ordering::Relaxed));
+        self.last.store(sample, Ordering::Relaxed);
         let old = self.per_block.load(Ordering::Relaxed);
-        let new = if old == 0 {
-            sample
-        } else if sample > old {
-            old + (sample - old) / 2
-        } else {
-            old - (old - sample) / 8
-        };
+        let new = if old == 0 { sample } else { old / 2 + confirmed / 2 };
         self.per_block.store(new.max(1), Ordering::Relaxed);
     }
 }
@@ -207,15 +207,18 @@ mod tests {
     }
 
     #[test]
-    fn cost_rises_fast_and_falls_slowly() {
+    fn one_slow_launch_does_not_count_two_do() {
         let cost = Cost::default();
         assert_eq!(cost.estimate(1), None);
         cost.record(10, 1_000);
         assert_eq!(cost.estimate(10), Some(1_000));
-        cost.record(1, 10_100);
-        assert_eq!(cost.estimate(1), Some(5_100));
-        cost.record(1, 0);
-        assert!(cost.estimate(1).is_some_and(|ns| ns > 4_000));
-        assert!(cost.estimate(u64::MAX).is_some());
+        cost.record(1, 1_000_000);
+        assert_eq!(cost.estimate(10), Some(1_000));
+        cost.record(1, 1_000_000);
+        assert_eq!(cost.estimate(1), Some(500_050));
+        cost.record(1, 100);
+        assert_eq!(cost.estimate(1), Some(250_075));
+        cost.record(0, 7);
+        assert_eq!(cost.estimate(u64::MAX), Some(u64::MAX));
     }
 }

@@ -1,6 +1,7 @@
 //! The GPU as a whole, as the host side uses it.
 
 mod faults;
+mod native;
 mod packets;
 mod pools;
 mod queues;
