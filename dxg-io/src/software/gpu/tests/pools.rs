@@ -112,6 +112,36 @@ fn conflicting_launches_do_not_run_at_the_same_time() {
 }
 
 #[test]
+fn conflicting_items_of_one_dispatch_run_one_after_another() {
+    static INSIDE: AtomicU32 = AtomicU32::new(0);
+    static OVERLAPPED: AtomicBool = AtomicBool::new(false);
+    let parameters =
+        GpuParameters { inline_limit_ns: 0, workers: 4, video_memory_bytes: 1 << 22, ..GpuParameters::default() };
+    let bench = Bench::with(parameters, true);
+    let kernel = bench.kernels.register(RustKernel::new("exclusive").write::<u32>().body(|cx| {
+        if INSIDE.fetch_add(1, Ordering::SeqCst) != 0 {
+            OVERLAPPED.store(true, Ordering::SeqCst);
+        }
+        std::thread::sleep(std::time::Duration::from_micros(500));
+        cx.write::<u32>(0)?[0] += 1;
+        INSIDE.fetch_sub(1, Ordering::SeqCst);
+        Ok(())
+    }));
+    let y = bench.alloc(1);
+    for round in 0..2 {
+        bench.submit(|writer| {
+            let mut dispatch = writer.dispatch(kernel.0).expect("room");
+            for stream in 0..8 {
+                let args = Args::default().range(y.va, 4 + 4 * u64::from(stream), Access::WRITE);
+                dispatch.item(&args.item(stream, 1 + round * 8 + u64::from(stream), 1)).expect("room");
+            }
+        });
+    }
+    assert!(!OVERLAPPED.load(Ordering::SeqCst));
+    assert_eq!(y.read::<u32>(1), [16]);
+}
+
+#[test]
 fn a_long_launch_does_not_hold_up_other_queues() {
     let bench = Bench::new();
     let kernel = bench.kernels.register(sleeper());
