@@ -2,7 +2,7 @@
 //!
 //! A launch of a graph puts its nodes into a stream side by side, in an order that respects the dependencies, between two
 //! markers that keep them apart from what comes before and after. Inside, the dependencies become declared order: each node
-//! writes a range of its own in an address space that no memory has, and reads those of the nodes it depends on. So the
+//! that others depend on writes a byte of its own in an address space that no memory has, and they read it. So the
 //! scheduler sees independent nodes as independent and may put them into one wave.
 
 use dxg_scheduler::Access;
@@ -37,7 +37,24 @@ impl NodeId {
 struct Node {
     command: Command,
     /// Declared order; `None`: in its place among all.
-    order: Option<SmallVec<[Access; 3]>>,
+    order: Option<SmallVec<[Access; 2]>>,
+}
+
+impl Node {
+    /// Another node depends on this one. Nodes that nobody depends on declare nothing for it, which keeps lists short.
+    fn is_awaited(&mut self, this: NodeId) {
+        let own = Access::write(order_address(this), 1);
+        if let Some(order) = &mut self.order
+            && !order.contains(&own)
+        {
+            order.push(own);
+        }
+    }
+}
+
+/// The byte that stands for a node.
+fn order_address(node: NodeId) -> u64 {
+    ORDER_BASE + u64::from(node.0)
 }
 
 /// Builds a [`Graph`].
@@ -79,9 +96,14 @@ impl GraphBuilder {
                 unknown.0
             )));
         }
-        let mut order = SmallVec::from_iter([Access::write(ORDER_BASE + u64::from(index), 1)]);
-        order.extend(after.iter().map(|node| Access::read(ORDER_BASE + u64::from(node.0), 1)));
-        let order = command.is_movable().then_some(order);
+        let order = if command.is_movable() {
+            for node in after {
+                self.nodes[node.index()].is_awaited(*node);
+            }
+            Some(after.iter().map(|node| Access::read(order_address(*node), 1)).collect())
+        } else {
+            None
+        };
         self.nodes.push(Node { command, order });
         Ok(NodeId(index))
     }

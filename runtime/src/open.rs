@@ -1,10 +1,13 @@
 //! Opening a device: which one, with which settings.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use dxg_io::dev::DevDxg;
+use dxg_io::software::kernel::KernelRegistry;
 use dxg_io::software::{Parameters, SoftwareAdapter};
 
 use crate::backend::Backend;
+use crate::backend::dxg::{DxgBackend, OpenOptions};
 use crate::device::Device;
 use crate::driver::Place;
 use crate::error::{Error, Result};
@@ -149,13 +152,34 @@ fn no_device(selector: Selector, reason: String) -> Error {
 }
 
 /// A device of the software adapter.
-fn open_software(_adapter: &Arc<SoftwareAdapter>, selector: Selector, _limits: &Limits) -> Result<Arc<dyn Backend>> {
-    Err(no_device(selector, "its backend is not built in".into()))
+fn open_software(adapter: &Arc<SoftwareAdapter>, selector: Selector, limits: &Limits) -> Result<Arc<dyn Backend>> {
+    let file = adapter.open().map_err(|error| Error::driver("opening the software adapter", error))?;
+    let kernels = Some(adapter.kernels().clone());
+    let options = options(selector, limits, kernels, adapter.parameters().block_slots);
+    Ok(Arc::new(DxgBackend::open(Arc::new(file), &options)?))
 }
 
 /// A device behind the real node.
-fn open_node(selector: Selector, _limits: &Limits) -> Result<Arc<dyn Backend>> {
-    Err(no_device(selector, "its backend is not built in".into()))
+fn open_node(selector: Selector, limits: &Limits) -> Result<Arc<dyn Backend>> {
+    let node = node().map_err(|error| no_device(selector, error.to_string()))?;
+    Ok(Arc::new(DxgBackend::open(node, &options(selector, limits, None, 0))?))
+}
+
+fn options(selector: Selector, limits: &Limits, kernels: Option<KernelRegistry>, block_slots: u32) -> OpenOptions {
+    let batch_bytes = limits.batch_bytes as usize;
+    OpenOptions { selector, queues: limits.hardware_queues, batch_bytes, kernels, block_slots }
+}
+
+/// The device node, opened once for all devices: two racing first openings can leave two process objects at the host.
+fn node() -> dxg_io::error::Result<Arc<DevDxg>> {
+    static NODE: Mutex<Weak<DevDxg>> = Mutex::new(Weak::new());
+    let mut node = NODE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(open) = node.upgrade() {
+        return Ok(open);
+    }
+    let open = Arc::new(DevDxg::open()?);
+    *node = Arc::downgrade(&open);
+    Ok(open)
 }
 
 /// The devices there are.

@@ -32,7 +32,7 @@ fn every_kind_of_source_can_be_copied_in() {
     let device = device();
     let stream = device.stream().unwrap();
     let x = device.alloc::<u32>(3).unwrap();
-    let read = || block_on(async { stream.copy_out(&x).await.unwrap().await.unwrap() });
+    let read = || stream.try_copy_out(&x).unwrap().wait().unwrap();
     block_on(async {
         stream.copy_in(&x, [1u32, 2, 3].as_slice()).await.unwrap();
         assert_eq!(read(), [1, 2, 3]);

@@ -28,7 +28,7 @@ fn a_wait_orders_another_stream_behind_the_record() {
 
 #[test]
 fn a_wait_refers_to_the_latest_record_before_it() {
-    let device = device();
+    let device = slow_device();
     let kernels = kernels(&device);
     let (first, second) = (device.stream().unwrap(), device.stream().unwrap());
     let event = Event::without_time(&device).unwrap();

@@ -105,9 +105,10 @@ impl DxgBackend {
             memory_bytes: device.memory_bytes(),
             buffer_alignment: 256,
             max_argument_bytes: crate::info::MAX_ARGUMENT_BYTES,
-            max_blocks: [u32::MAX; 3],
-            max_block_count: u64::from(u32::MAX),
-            max_threads: [1024; 3],
+            // As CUDA has them, so that a program that fits here fits there.
+            max_blocks: [i32::MAX as u32, 65_535, 65_535],
+            max_block_count: i32::MAX as u64,
+            max_threads: [1024, 1024, 64],
             max_threads_per_block: 1024,
             max_shared_bytes: 48 << 10,
             block_slots: options.block_slots,
