@@ -22,9 +22,13 @@ pub enum Sink {
     Socket(OwnedFd),
 }
 
+/// Who asked for an event: a process's number and a device's handle. It does not fire after the device is gone.
+pub type Owner = (u32, u32);
+
 #[derive(Debug)]
 struct Entry {
     sink: Sink,
+    owner: Option<Owner>,
     /// Goes away when it is raised.
     one_shot: bool,
 }
@@ -43,11 +47,11 @@ pub struct Events {
 
 impl Events {
     /// A new event; the answer is its id.
-    pub fn register(&self, sink: Sink, one_shot: bool) -> u64 {
+    pub fn register(&self, sink: Sink, one_shot: bool, owner: Option<Owner>) -> u64 {
         let mut table = self.lock();
         table.last += 1;
         let id = table.last;
-        table.entries.insert(id, Entry { sink, one_shot });
+        table.entries.insert(id, Entry { sink, owner, one_shot });
         id
     }
 
@@ -55,6 +59,11 @@ impl Events {
     pub fn withdraw(&self, id: u64) {
         let withdrawn = self.lock().entries.remove(&id);
         drop(withdrawn);
+    }
+
+    /// Takes all events of a device back: it is going, and what waits for its fences is not told.
+    pub fn withdraw_of(&self, owner: Owner) {
+        self.lock().entries.retain(|_, entry| entry.owner != Some(owner));
     }
 
     /// The host has raised an event. Unknown ids are those already raised or withdrawn.
@@ -163,8 +172,8 @@ mod tests {
     fn one_shot_events_fire_once_and_persistent_ones_each_time() {
         let events = Events::default();
         let fd = private_eventfd().unwrap();
-        let once = events.register(Sink::EventFd(take_eventfd(fd.as_raw_fd() as u64).unwrap()), true);
-        let always = events.register(Sink::EventFd(take_eventfd(fd.as_raw_fd() as u64).unwrap()), false);
+        let once = events.register(Sink::EventFd(take_eventfd(fd.as_raw_fd() as u64).unwrap()), true, None);
+        let always = events.register(Sink::EventFd(take_eventfd(fd.as_raw_fd() as u64).unwrap()), false, None);
         assert_ne!(once, always);
         events.deliver(once);
         events.deliver(once);
@@ -183,7 +192,7 @@ mod tests {
         let events = Events::default();
         let fd = private_eventfd().unwrap();
         let seen = fd.try_clone().unwrap();
-        let id = events.register(Sink::EventFd(take_eventfd(fd.as_raw_fd() as u64).unwrap()), true);
+        let id = events.register(Sink::EventFd(take_eventfd(fd.as_raw_fd() as u64).unwrap()), true, None);
         drop(fd);
         events.deliver(id);
         assert_eq!(counter(&seen), Some(1));
@@ -200,10 +209,23 @@ mod tests {
     }
 
     #[test]
+    fn events_of_a_device_go_with_it() {
+        let events = Events::default();
+        let fd = private_eventfd().unwrap();
+        let owned = events.register(Sink::EventFd(fd.try_clone().unwrap()), true, Some((1, 2)));
+        let other = events.register(Sink::EventFd(fd.try_clone().unwrap()), true, Some((1, 3)));
+        events.withdraw_of((1, 2));
+        events.deliver(owned);
+        assert_eq!(counter(&fd), None);
+        events.deliver(other);
+        assert_eq!(counter(&fd), Some(1));
+    }
+
+    #[test]
     fn a_sleeper_wakes() {
         let events = std::sync::Arc::new(Events::default());
         let fd = private_eventfd().unwrap();
-        let id = events.register(Sink::EventFd(fd.try_clone().unwrap()), true);
+        let id = events.register(Sink::EventFd(fd.try_clone().unwrap()), true, None);
         let other = events.clone();
         let waker = std::thread::spawn(move || other.deliver(id));
         sleep_on(fd.as_fd()).unwrap();

@@ -368,3 +368,34 @@ pub struct LoggedMessage {
     /// Bytes it took in the ring.
     pub ring_bytes: u32,
 }
+
+/// Whether the answer to a command is longer than the four bytes of a status or handle, as the protocol's structs say.
+pub fn answer_is_long(command: &str) -> bool {
+    matches!(
+        command,
+        "MAKERESIDENT"
+            | "EVICT"
+            | "MAPGPUVIRTUALADDRESS"
+            | "RESERVEGPUVIRTUALADDRESS"
+            | "CREATEALLOCATION"
+            | "LOCK2"
+            | "GETDEVICESTATE"
+            | "CREATESYNCOBJECT"
+            | "CREATECONTEXTVIRTUAL"
+            | "CREATEHWQUEUE"
+            | "CREATEPAGINGQUEUE"
+            | "QUERYADAPTERINFO"
+            | "QUERYVIDEOMEMORYINFO"
+            | "QUERYSTATISTICS"
+            | "QUERYCLOCKCALIBRATION"
+            | "RECLAIMALLOCATIONS"
+            | "UPDATEALLOCATIONPROPERTY"
+            | "QUERYALLOCATIONRESIDENCY"
+            | "GETALLOCATIONPRIORITY"
+            | "GETCONTEXTSCHEDULINGPRIORITY"
+            | "OPENSYNCOBJECT"
+            | "OPENRESOURCE"
+            | "SHAREOBJECTWITHHOST"
+            | "DDIGETSTANDARDALLOCATIONDRIVERDATA"
+    )
+}

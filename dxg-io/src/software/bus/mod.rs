@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use self::dispatcher::{Dispatcher, Driving, Due};
-use self::message::{Envelope, HostAnswer, LoggedMessage, ProcessKey, Reply, Request, Target, Work};
+use self::message::{Envelope, HostAnswer, LoggedMessage, ProcessKey, Reply, Request, Target, Work, answer_is_long};
 use self::pending::Slot;
 use super::clock::{Clock, SPIN_BELOW_NS, pause};
 use super::gpu::Gpu;
@@ -325,7 +325,7 @@ impl Link {
             Content::Work(work) => {
                 let status = match scripted {
                     None => host.work(parcel.process, work, at),
-                    Some(answer) => scripted_reply(answer).1,
+                    Some(answer) => scripted_reply(parcel.command, answer).1,
                 };
                 self.dispatcher.gpu_due(at);
                 (status, true)
@@ -337,7 +337,7 @@ impl Link {
                         let status = reply.status;
                         (reply, status)
                     }
-                    Some(answer) => scripted_reply(answer),
+                    Some(answer) => scripted_reply(parcel.command, answer),
                 };
                 self.dispatcher.gpu_due(at);
                 if self.logging.load(Ordering::Relaxed) {
@@ -392,13 +392,14 @@ impl Link {
     }
 }
 
-fn scripted_reply(answer: HostAnswer) -> (Reply, NtStatus) {
+fn scripted_reply(command: &str, answer: HostAnswer) -> (Reply, NtStatus) {
     match answer {
         HostAnswer::Status(status) => (Reply::status(status), status),
         HostAnswer::Zeroes { status } => (Reply::default(), status),
         HostAnswer::FourBytes(status) => {
-            // Where the answer struct begins with a handle, the four bytes are taken for it.
-            let reply = Reply { status, short: true, handle: status.0 as u32, ..Reply::default() };
+            // Where the answer is a bare handle, the four bytes are taken for it.
+            let short = answer_is_long(command);
+            let reply = Reply { status, short, handle: status.0 as u32, ..Reply::default() };
             (reply, status)
         }
     }

@@ -241,7 +241,11 @@ pub(super) fn create_sync_file(call: &mut Call<'_>) -> Outcome {
         None => Shared::SyncFile(None, args.fence_value),
     };
     let (theirs, raise) = call.driver.shares.export(what)?;
-    let event = call.driver.link().dispatcher().events.register(Sink::Socket(raise), true);
+    let event = call.driver.link().dispatcher().events.register(
+        Sink::Socket(raise),
+        true,
+        Some((call.process.key, args.device.v)),
+    );
     let objects = |_: &Call<'_>| {
         let fences: FenceList = SmallVec::from_iter([(args.monitored_fence.v, args.fence_value)]);
         Ok(fences)

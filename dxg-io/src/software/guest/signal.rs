@@ -31,7 +31,7 @@ pub(super) fn read_fences(call: &Call<'_>, objects: u64, values: u64, count: u32
 /// Registers the caller's eventfd as a one-shot event.
 fn arm(call: &Call<'_>, number: u64) -> Result<u64, Errno> {
     let fd: OwnedFd = take_eventfd(number).ok_or(EINVAL)?;
-    Ok(call.driver.link().dispatcher().events.register(Sink::EventFd(fd), true))
+    Ok(call.driver.link().dispatcher().events.register(Sink::EventFd(fd), true, None))
 }
 
 /// Sends a signal; an event that did not get away is taken back.

@@ -29,7 +29,7 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
         sys::_D3DDDI_PERIODIC_MONITORED_FENCE => SyncKind::MonitoredFence,
         sys::_D3DDDI_CPU_NOTIFICATION => {
             let fd = take_eventfd(args.info.u.cpu_notification().event).ok_or(EINVAL)?;
-            let id = call.driver.link().dispatcher().events.register(Sink::EventFd(fd), false);
+            let id = call.driver.link().dispatcher().events.register(Sink::EventFd(fd), false, None);
             event = Some(id);
             SyncKind::CpuNotification(id)
         }

@@ -32,6 +32,7 @@ impl Driver {
 
     /// Destroys what a device owns, then the device. Its handle is already gone.
     pub(super) fn tear_down_device(&self, process: &Arc<Process>, device: &Arc<Device>, traffic: &mut Traffic) {
+        self.link().dispatcher().events.withdraw_of((process.key, device.handle));
         let owned: Vec<(u32, Object)> = {
             let mut objects = process.objects_mut();
             let handles: Vec<u32> = objects

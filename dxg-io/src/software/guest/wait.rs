@@ -110,14 +110,15 @@ pub(super) fn from_cpu(call: &mut Call<'_>) -> Outcome {
     let any = args.flags.wait_any();
     let read = |call: &Call<'_>| read_fences(call, args.objects, args.fence_values, args.object_count);
     let events = &call.driver.link().dispatcher().events;
+    let owner = Some((call.process.key, args.device.v));
     if args.async_event != 0 {
         let fd = take_eventfd(args.async_event).ok_or(EINVAL)?;
-        let event = events.register(Sink::EventFd(fd), true);
+        let event = events.register(Sink::EventFd(fd), true, owner);
         return send_cpu_wait(call, args.device, read, any, event);
     }
     let errno = |error: std::io::Error| Errno(error.raw_os_error().unwrap_or(libc::EIO));
     let fd = private_eventfd().map_err(errno)?;
-    let event = events.register(Sink::EventFd(fd.try_clone().map_err(errno)?), true);
+    let event = events.register(Sink::EventFd(fd.try_clone().map_err(errno)?), true, owner);
     let ret = send_cpu_wait(call, args.device, read, any, event)?;
     // No lock is held here. A signal ends the sleep; the host's wait lingers, and its event finds nobody.
     let slept = sleep_on(fd.as_fd());
