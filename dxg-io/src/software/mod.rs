@@ -7,11 +7,9 @@
 
 mod bus;
 pub mod clock;
-#[allow(dead_code)]
 pub(crate) mod gpu;
 mod guest;
 mod host;
-#[allow(dead_code)]
 pub mod kernel;
 pub mod model;
 pub mod packet;

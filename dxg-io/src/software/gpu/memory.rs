@@ -178,7 +178,7 @@ impl Drop for Pages {
     }
 }
 
-/// A guest's mapping of pages; unmapped when dropped, unless [`GuestMapping::leak`]ed.
+/// A guest's mapping of pages; unmapped when dropped.
 #[derive(Debug)]
 pub(crate) struct GuestMapping {
     address: *mut u8,
@@ -196,35 +196,14 @@ impl GuestMapping {
     pub(crate) fn address(&self) -> *mut u8 {
         self.address
     }
-
-    /// Bytes.
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Leaves the mapping in place and gives up the pages: the caller unmaps by address ([`unmap_guest`]) or never.
-    pub(crate) fn leak(self) -> (*mut u8, usize) {
-        let mut this = std::mem::ManuallyDrop::new(self);
-        // SAFETY: `this` is not used or dropped afterwards, so its handle is dropped once, here.
-        unsafe { std::ptr::drop_in_place(&mut this._pages) };
-        (this.address, this.len)
-    }
 }
 
 impl Drop for GuestMapping {
     fn drop(&mut self) {
-        // SAFETY: we made this mapping and its owner is done with it.
-        unsafe { unmap_guest(self.address, self.len) };
+        // As the guest driver does: whatever is mapped there now goes.
+        // SAFETY: we made this mapping at an address of the system's choice, and its owner is done with it.
+        unsafe { libc::munmap(self.address.cast(), self.len) };
     }
-}
-
-/// Unmaps whatever is mapped there now, as the guest driver does.
-///
-/// # Safety
-/// Nothing refers to memory in that range any more.
-pub(crate) unsafe fn unmap_guest(address: *mut u8, len: usize) {
-    // SAFETY: passed on to the caller.
-    unsafe { libc::munmap(address.cast(), len) };
 }
 
 fn map(file: &OwnedFd, offset: usize, len: usize) -> io::Result<*mut u8> {
@@ -296,9 +275,6 @@ mod tests {
         assert_eq!(unsafe { guest.address().add(5000).read() }, 7);
         drop(guest);
         assert_eq!(read(&pages, 5000), 7);
-        let (address, len) = pages.map_to_guest().expect("a mapping").leak();
         assert_eq!(Arc::strong_count(&pages), 1);
-        // SAFETY: the mapping was just leaked and nobody uses it.
-        unsafe { unmap_guest(address, len) };
     }
 }

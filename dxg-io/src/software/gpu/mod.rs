@@ -271,11 +271,7 @@ impl Gpu {
         &self.shared.video
     }
 
-    /// Memory for fence pages.
-    pub(crate) fn io_space(&self) -> &PageArena {
-        &self.shared.io_space
-    }
-
+    /// Memory in use.
     pub(crate) fn memory_usage(&self) -> MemoryUsage {
         let (video, io) = (&self.shared.video, &self.shared.io_space);
         MemoryUsage {
@@ -354,6 +350,8 @@ impl Gpu {
         self.shared.lock().fences.page(key).cloned()
     }
 
+    /// The value of a fence; guests read it in its page.
+    #[cfg(test)]
     pub(crate) fn fence_value(&self, key: FenceKey) -> Option<u64> {
         self.shared.lock().fences.value(key)
     }

@@ -81,10 +81,6 @@ impl Memory {
         // SAFETY: the pages are mapped and held.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.pages.host_ptr(), bytes.len()) };
     }
-
-    fn access(&self, arg_offset: u32, flags: u32, len: u64) -> Access {
-        Access { arg_offset, flags, va: self.va, len }
-    }
 }
 
 impl Bench {
