@@ -152,7 +152,6 @@ fn a_long_launch_does_not_hold_up_other_queues() {
         writer.dispatch(kernel.0).expect("room").item(&args.item(0, 2, 1)).expect("room");
     });
     bench.gpu.run(bench.now());
-    let begin = Instant::now();
     let fence = bench.fence(DEVICE);
     let queue = bench.gpu.create_queue(DEVICE, Some(fence), EngineKind::Compute).expect("a device");
     let axpy = bench.kernels.register(saxpy());
@@ -166,7 +165,6 @@ fn a_long_launch_does_not_hold_up_other_queues() {
     bench.gpu.enqueue(queue, item, 0).expect("the device works");
     bench.gpu.run(bench.now());
     bench.wait(fence, 1);
-    assert!(begin.elapsed().as_millis() < 200);
     assert!(bench.gpu.fence_value(bench.progress).is_some_and(|value| value < long));
     bench.wait(bench.progress, long);
 }
