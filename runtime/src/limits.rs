@@ -145,16 +145,19 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
+        // The scheduler's defaults, with the reasons it gives for them.
+        let config = dxg_scheduler::Config::default();
+        let bound = |bound: dxg_scheduler::Bound| Bound::new(bound.high, bound.low);
         Limits {
-            batch_operations: 4096,
-            batch_bytes: 1 << 20,
-            batch_device_time: Duration::from_millis(100),
-            gather_time: Duration::from_micros(200),
-            in_flight: 4,
-            stream_operations: Bound::new(8192, 4096),
-            device_operations: Bound::new(32768, 16384),
-            ring_bytes: 64 << 10,
-            hardware_queues: 8,
+            batch_operations: config.limits.operations,
+            batch_bytes: config.limits.bytes,
+            batch_device_time: Duration::from_nanos(config.limits.gpu_time),
+            gather_time: Duration::from_nanos(config.gather_max),
+            in_flight: config.in_flight_max,
+            stream_operations: bound(config.stream_bound),
+            device_operations: bound(config.device_bound),
+            ring_bytes: config.ring_budget_bytes,
+            hardware_queues: config.queues,
             staging_bytes: 32 << 20,
             memory_chunk_bytes: 64 << 20,
         }

@@ -35,6 +35,7 @@ mod attend;
 mod counters;
 mod registry;
 mod settings;
+mod spread;
 mod state;
 mod stream;
 #[cfg(feature = "tokio")]

@@ -10,8 +10,9 @@
 
 use std::sync::Arc;
 
-use dxg_scheduler::{Batch, Config, Nanos, Operation, QueueId, Scheduler, StreamId, Ticket};
+use dxg_scheduler::{Batch, Config, Hazard, Nanos, Operation, QueueId, Scheduler, StreamId, Ticket, Work};
 
+use super::spread::Spread;
 use super::stream::StreamShared;
 use super::{Control, Engine};
 use crate::backend::SubmitError;
@@ -35,6 +36,7 @@ pub(super) struct State {
     streams: Vec<Option<Arc<StreamShared>>>,
     /// Streams without handles whose ids are given back when their last operation is complete.
     dropped: Vec<StreamId>,
+    spread: Spread,
     pub(super) queues: Vec<Queue>,
     pub(super) lost: bool,
 }
@@ -84,6 +86,7 @@ impl State {
             retired: Vec::new(),
             streams: Vec::new(),
             dropped: Vec::new(),
+            spread: Spread::default(),
             queues: (0..queues).map(|_| Queue::default()).collect(),
             lost: false,
         }
@@ -200,6 +203,7 @@ impl State {
     fn accept(&mut self, engine: &Engine, now: Nanos, operation: Operation<Op>) {
         let stream = operation.stream;
         self.learn_stream(engine, stream);
+        let operation = self.heed_failures(operation);
         // After a loss its timeline has the cause already.
         let refused =
             if self.lost { Some(None) } else { self.scheduler.handle_operation(now, operation).err().map(Some) };
@@ -214,12 +218,68 @@ impl State {
         }
     }
 
+    /// What is taken in for a failed stream keeps its place and does nothing; so does a wait for a record that has failed,
+    /// which fails its stream.
+    fn heed_failures(&mut self, mut operation: Operation<Op>) -> Operation<Op> {
+        let Some(stream) = self.streams.get(operation.stream.0 as usize).and_then(Option::as_ref) else {
+            return operation;
+        };
+        let ticket = operation.ticket.0;
+        match operation.work {
+            Work::Record { event, .. } => self.spread.recorded(event, stream, ticket),
+            Work::Wait { event, .. } => {
+                if let Some(error) = self.spread.waits(event, stream, ticket) {
+                    stream.timeline.fail(ticket, Arc::new(Failure::of_operation(ticket, error)));
+                }
+            }
+            _ => {}
+        }
+        if stream.timeline.failure().is_some() {
+            operation.work = Work::Marker;
+            operation.hazard = Hazard::Ordered;
+            operation.payload.kind = OpKind::Marker;
+        }
+        operation
+    }
+
+    /// Reports the failure of a stream that the device has poisoned, if that was not done yet.
+    fn heed_poison(&mut self, engine: &Engine, id: StreamId) {
+        let Some(poisoned) = engine.backend.stream_poisoned(id) else { return };
+        let Some(stream) = self.streams.get(id.0 as usize).cloned().flatten() else { return };
+        let is_reported = || matches!(stream.timeline.outcome(poisoned.0), Some(Err(_)));
+        if is_reported() {
+            return;
+        }
+        // The cause was written before what brought us here, but perhaps after its own queue was last looked at.
+        for index in 0..self.queues.len() {
+            self.report_failures(engine, QueueId(index as u16));
+        }
+        if is_reported() {
+            return;
+        }
+        let error = self.spread.cause_of(poisoned.0).unwrap_or_else(|| {
+            engine.counters.failures.add(1);
+            Error::LaunchFailed {
+                kernel: "?".into(),
+                stream: id.0,
+                ticket: poisoned.0,
+                message: "it failed together with another operation, and only the message of that one was kept; \
+                          DXGRT_POLICY=one-by-one shows each"
+                    .into(),
+            }
+        });
+        stream.timeline.fail(poisoned.0, Arc::new(Failure::of_operation(poisoned.0, error)));
+    }
+
     fn obey(&mut self, engine: &Engine, now: Nanos, control: Control) {
         match control {
             Control::Waiter { stream, ticket } => self.scheduler.handle_waiter(now, stream, ticket),
             Control::Flush { stream } => self.scheduler.handle_flush(now, stream),
             Control::Drain => self.scheduler.handle_drain(now),
-            Control::EventDropped { event } => self.scheduler.handle_event_drop(event),
+            Control::EventDropped { event } => {
+                self.spread.dropped(event);
+                self.scheduler.handle_event_drop(event);
+            }
             Control::StreamDropped { stream } => {
                 self.scheduler.handle_flush(now, stream);
                 self.scheduler.handle_stream_drop(stream);
@@ -253,26 +313,15 @@ impl State {
 
     /// Failures are reported before the completions that they spoil.
     fn report_failures(&mut self, engine: &Engine, queue: QueueId) {
-        let mut first: Option<Failure> = None;
         while let Some(failed) = engine.backend.take_failure(queue) {
             let ticket = failed.ticket.0;
             let kernel = self.kernel_name(failed.ticket);
             let error = Error::LaunchFailed { kernel, stream: failed.stream.0, ticket, message: failed.message.into() };
             engine.counters.failures.add(1);
             if let Some(shared) = self.stream(failed.stream) {
-                shared.timeline.fail(ticket, Arc::new(Failure::of_operation(ticket, error.clone())));
+                shared.timeline.fail(ticket, Arc::new(Failure::of_operation(ticket, error)));
             }
-            first.get_or_insert_with(|| Failure::of_operation(ticket, error));
         }
-        let Some(first) = first else { return };
-        // Streams that waited for the failed one were poisoned on the device; theirs is a failed dependency.
-        let cause = first.error.as_dependency();
-        engine.for_each_stream(|stream| {
-            if let Some(ticket) = engine.backend.stream_poisoned(stream.id) {
-                let failure = Failure::of_operation(ticket.0, cause.clone());
-                stream.timeline.fail(ticket.0, Arc::new(failure));
-            }
-        });
     }
 
     /// The kernel of an operation in flight, for an error's sentence.
@@ -288,6 +337,7 @@ impl State {
         let mut any = false;
         while let Some(completed) = self.scheduler.poll_completion() {
             any = true;
+            self.heed_poison(engine, completed.stream);
             if let Some(shared) = self.stream(completed.stream) {
                 shared.timeline.complete(completed.ticket.0);
             }

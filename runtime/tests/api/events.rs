@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dxg_runtime::{Error, Event, args};
+use dxg_runtime::{Command, Error, Event, args};
 
 use super::common::{block_on, device, kernels, slow_device};
 
@@ -31,22 +31,24 @@ fn a_wait_refers_to_the_latest_record_before_it() {
     let device = slow_device();
     let kernels = kernels(&device);
     let (first, second) = (device.stream().unwrap(), device.stream().unwrap());
-    let event = Event::without_time(&device).unwrap();
+    let (event, back) = (Event::without_time(&device).unwrap(), Event::without_time(&device).unwrap());
     assert!(event.is_done(), "an event that was never recorded is complete");
     block_on(async {
         event.synchronize().await.unwrap();
         // No wait: the event was never recorded.
         second.wait(&event).await.unwrap().await.unwrap();
-        first.record(&event).await.unwrap();
-        second.wait(&event).await.unwrap();
-        // A later record on a stream with long work does not hold up the wait above.
-        let last = second.last();
-        first.launch(&kernels.nap, 1, args![300u32]).await.unwrap();
-        let long = first.record(&event).await.unwrap();
-        last.await.unwrap();
-        assert!(!long.is_done(), "the wait was for a record made after it");
+        for _ in 0..50 {
+            // If the wait referred to the record behind it, the two streams would wait for each other.
+            first.record(&event).await.unwrap();
+            second.wait(&event).await.unwrap();
+            second.record(&back).await.unwrap();
+            first.wait(&back).await.unwrap();
+            first.launch(&kernels.nap, 1, args![1u32]).await.unwrap();
+            first.record(&event).await.unwrap();
+        }
+        second.synchronize().await.unwrap();
         event.synchronize().await.unwrap();
-        assert!(long.is_done());
+        first.synchronize().await.unwrap();
     });
 }
 
@@ -74,28 +76,49 @@ fn elapsed_time_lies_between_the_records() {
 
 #[test]
 fn a_failure_spreads_to_streams_that_wait_for_it() {
-    let device = device();
-    let kernels = kernels(&device);
-    let (first, second) = (device.stream().unwrap(), device.stream().unwrap());
-    let x = device.alloc::<u32>(4).unwrap();
-    let event = Event::without_time(&device).unwrap();
-    block_on(async {
-        let commands =
-            [dxg_runtime::Command::launch(&kernels.fails, 1, args![x.write()]), dxg_runtime::Command::record(&event)];
-        let failed = first.submit(&commands).await.unwrap();
-        second.wait(&event).await.unwrap();
-        // The failure may be known already: then the fill is refused, else it fails.
-        let outcome = match second.fill(&x, 1u32).await {
-            Ok(done) => done.await,
-            Err(refused) => Err(refused),
-        };
-        let error = outcome.unwrap_err();
-        assert!(matches!(error.root_cause(), Error::LaunchFailed { .. }), "{error}");
-        assert!(failed.await.is_err());
-        first.reset().unwrap();
-        second.reset().unwrap();
-        second.fill(&x, 1u32).await.unwrap().await.unwrap();
-    });
+    for device in [device(), slow_device()] {
+        let kernels = kernels(&device);
+        let (first, second, third) = (device.stream().unwrap(), device.stream().unwrap(), device.stream().unwrap());
+        let x = device.alloc::<u32>(4).unwrap();
+        let event = Event::without_time(&device).unwrap();
+        block_on(async {
+            // The wait is taken in before, while and after the kernel fails.
+            for pause in [0, 1, 5, 50].map(Duration::from_millis).into_iter().cycle().take(20) {
+                first.fill(&x, 7u32).await.unwrap().await.unwrap();
+                let commands = [
+                    Command::launch(&kernels.nap, 1, args![2u32]),
+                    Command::launch(&kernels.fails, 1, args![x.write()]),
+                    Command::record(&event),
+                ];
+                let failed = first.submit(&commands).await.unwrap();
+                first.flush();
+                std::thread::sleep(pause);
+                second.wait(&event).await.unwrap();
+                // The failure may be known already: then the calls are refused, else they fail. Nothing runs.
+                let spread = [
+                    match second.fill(&x, 1u32).await {
+                        Ok(done) => done.await,
+                        Err(refused) => Err(refused),
+                    },
+                    match third.wait(&event).await {
+                        Ok(done) => done.await,
+                        Err(refused) => Err(refused),
+                    },
+                ];
+                for outcome in spread {
+                    let error = outcome.unwrap_err();
+                    assert!(matches!(error.root_cause(), Error::LaunchFailed { .. }), "{error}");
+                    assert!(error.to_string().contains("`fails`"), "the cause is lost: {error}");
+                }
+                assert!(failed.await.is_err());
+                for stream in [&first, &second, &third] {
+                    stream.reset().unwrap();
+                }
+                let back = second.copy_out(&x).await.unwrap().await.unwrap();
+                assert_eq!(back, [7; 4], "a stream that waited for a failure went on");
+            }
+        });
+    }
 }
 
 #[test]

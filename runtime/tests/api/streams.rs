@@ -115,8 +115,10 @@ fn a_dropped_wait_for_room_accepted_nothing() {
     let kernels = kernels(&device);
     let stream = device.stream().unwrap();
     let x = device.alloc::<u32>(1).unwrap();
-    stream.try_fill(&x, 0u32).unwrap();
-    stream.try_launch(&kernels.nap, 1, args![50u32]).unwrap();
+    stream.try_fill(&x, 0u32).unwrap().wait().unwrap();
+    for _ in 0..2 {
+        stream.try_launch(&kernels.nap, 1, args![300u32]).unwrap();
+    }
     for _ in 0..5 {
         // Polled once, found no room, dropped.
         let waiting = stream.launch(&kernels.bump, 1, args![x.write()]);
