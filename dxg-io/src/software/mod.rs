@@ -9,6 +9,7 @@ mod bus;
 pub mod clock;
 pub(crate) mod gpu;
 mod guest;
+mod home;
 mod host;
 pub mod kernel;
 pub mod model;
@@ -26,6 +27,7 @@ use self::clock::Clock;
 use self::gpu::{Gpu, GpuParameters};
 use self::guest::Driver;
 use self::guest::objects::Process;
+use self::home::Home;
 use self::kernel::KernelRegistry;
 pub use self::params::{ParameterError, Parameters};
 use crate::boundary::{Boundary, RawOutcome, Traffic};
@@ -58,7 +60,7 @@ pub struct SoftwareAdapter {
     kernels: KernelRegistry,
     link: Arc<Link>,
     driver: Driver,
-    tgid: u32,
+    home: Home,
 }
 
 impl SoftwareAdapter {
@@ -72,7 +74,7 @@ impl SoftwareAdapter {
         let gpu = Gpu::new(gpu_parameters(&parameters), kernels.clone(), now, dispatcher.clone())?;
         let link = Link::new(&parameters, clock, Arc::new(gpu), dispatcher);
         let driver = Driver::new(link.clone(), parameters.map_guest_pages);
-        Ok(Arc::new(SoftwareAdapter { parameters, kernels, link, driver, tgid: std::process::id() }))
+        Ok(Arc::new(SoftwareAdapter { parameters, kernels, link, driver, home: Home::new()? }))
     }
 
     /// Opens the device node, for callers whose pointers are right: the typed layer of this crate.
@@ -82,9 +84,10 @@ impl SoftwareAdapter {
 
     /// Opens the device node; caller memory is reached through `memory`.
     pub fn open_with(self: &Arc<Self>, memory: Arc<dyn UserMemory>) -> Result<SoftwareFile, SoftwareError> {
+        let home = Home::new()?;
         let tgid = std::process::id();
         let process = self.driver.open(tgid).map_err(SoftwareError::Open)?;
-        Ok(SoftwareFile { adapter: self.clone(), process, tgid, memory })
+        Ok(SoftwareFile { adapter: self.clone(), process, tgid, home, memory })
     }
 
     /// The kernels that command buffers may name.
@@ -132,7 +135,7 @@ impl SoftwareAdapter {
 impl Drop for SoftwareAdapter {
     fn drop(&mut self) {
         // A forked child has no threads to end.
-        if std::process::id() == self.tgid {
+        if self.home.is_here() {
             self.link.shut_down();
             self.link.gpu().shutdown();
         }
@@ -159,6 +162,7 @@ pub struct SoftwareFile {
     adapter: Arc<SoftwareAdapter>,
     process: Arc<Process>,
     tgid: u32,
+    home: Home,
     memory: Arc<dyn UserMemory>,
 }
 
@@ -172,7 +176,7 @@ impl SoftwareFile {
 impl Boundary for SoftwareFile {
     unsafe fn ioctl(&self, request: u32, arg: *mut c_void) -> RawOutcome {
         // A descriptor that came by fork belongs to the parent.
-        if std::process::id() != self.tgid {
+        if !self.home.is_here() {
             return RawOutcome::failed(libc::ENOTTY);
         }
         guest::dispatch::ioctl(&self.adapter.driver, &self.process, &*self.memory, request, arg as u64)
@@ -186,7 +190,7 @@ impl Boundary for SoftwareFile {
 impl Drop for SoftwareFile {
     fn drop(&mut self) {
         // A forked child has copies of our memory, but neither the threads nor the right to end the parent's objects.
-        if std::process::id() == self.tgid {
+        if self.home.is_here() {
             self.adapter.driver.close(self.tgid);
         }
     }

@@ -161,11 +161,16 @@ impl Host {
     pub(super) fn do_work(&mut self, key: ProcessKey, work: Work, at: u64) -> Result<(), NtStatus> {
         match work {
             Work::Submit { queue, command_buffer, length, fence } => {
+                let item = match (length, fence) {
+                    (0, None) => QueueItem::Signal { fences: SmallVec::new(), allow_rewind: false },
+                    // No commands: the queue's progress fence advances, in order, and that is all.
+                    (0, Some(value)) => {
+                        let fences = SmallVec::from_iter([(self.progress_of(key, queue)?, value)]);
+                        QueueItem::Signal { fences, allow_rewind: false }
+                    }
+                    _ => QueueItem::Execute { command_buffer, length, fence_value: fence.unwrap_or(0) },
+                };
                 let queue = self.queue(key, queue)?.key;
-                if length == 0 && fence.is_none() {
-                    return self.check_alive(queue, at);
-                }
-                let item = QueueItem::Execute { command_buffer, length, fence_value: fence.unwrap_or(0) };
                 self.gpu.enqueue(queue, item, at).map_err(refused)
             }
             Work::Wait { queue, objects } => {
@@ -200,9 +205,13 @@ impl Host {
         }
     }
 
-    /// An empty submission to a context: nothing to run, but a lost device refuses it.
-    fn check_alive(&self, queue: QueueKey, at: u64) -> Result<(), NtStatus> {
-        self.gpu.enqueue(queue, QueueItem::Signal { fences: SmallVec::new(), allow_rewind: false }, at).map_err(refused)
+    fn progress_of(&mut self, key: ProcessKey, queue: u32) -> Result<FenceKey, NtStatus> {
+        let objects = &self.process(key)?.objects;
+        let Some(Object::HwQueue(queue)) = objects.get(queue) else { return Err(NtStatus::INVALID_PARAMETER) };
+        match objects.get(queue.fence) {
+            Some(Object::Fence(fence)) => Ok(fence.key),
+            _ => Err(NtStatus::INVALID_PARAMETER),
+        }
     }
 
     /// Looks all objects up: fences go to `self.fences`, the events of CPU-notification objects are answered.
