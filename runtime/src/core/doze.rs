@@ -4,10 +4,14 @@
 //! after publishing their work; the thread looks at the work after publishing the announcement. Whichever comes second
 //! sees the other, so work is never left behind a sleeping thread.
 //!
-//! | who            | may do                                                                      |
-//! |----------------|-----------------------------------------------------------------------------|
-//! | driver thread  | `Awake → ` a sleep, then re-check for work, then sleep; `→ Awake`           |
-//! | producers      | read the state; from a sleep that does not cover their work `→ Awake`, once; the winner wakes the thread |
+//! Work may also change hands without being published again: a task takes it from the queue into the role's state just after
+//! the thread looked there and just before it announces its sleep. So a producer that finds the thread awake leaves a
+//! note, and an announcement that finds a note is void: the thread looks once more.
+//!
+//! | who | may do |
+//! |---|---|
+//! | driver thread | awake or noted `→` a sleep, then re-check for work, then sleep; anything `→` awake |
+//! | producers | from a sleep that does not cover their work `→` awake, once: the winner wakes the thread; awake `→` noted |
 
 use crate::sync::atomic::{AtomicU8, Ordering, fence};
 use crate::sync::{Mutation, mutated};
@@ -17,6 +21,8 @@ const LINGERING: u8 = 1;
 const IDLE: u8 = 2;
 const ARMED: u8 = 3;
 const ARMED_NAP: u8 = 4;
+/// Awake, and somebody left work since the thread last announced a sleep.
+const NOTED: u8 = 5;
 
 /// How the thread sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,47 +59,61 @@ impl Doze {
         Doze { state: AtomicU8::new(AWAKE) }
     }
 
-    /// Announces the sleep. The caller must look for work once more before it really sleeps, and call
-    /// [`Doze::awake`] when it wakes or does not sleep after all.
-    pub(crate) fn announce(&self, sleep: Sleep) {
+    /// Announces the sleep. `false`: somebody left work while the thread was up, so it must not sleep but look again.
+    /// Otherwise the caller must still look at the queues once more before it really sleeps. In any case it calls
+    /// [`Doze::awake`] when it wakes or does not sleep after all, and looks for work after that.
+    #[must_use]
+    pub(crate) fn announce(&self, sleep: Sleep) -> bool {
         let state = match sleep {
             Sleep::Lingering => LINGERING,
             Sleep::Idle => IDLE,
             Sleep::Armed => ARMED,
             Sleep::ArmedNap => ARMED_NAP,
         };
-        self.state.store(state, Ordering::Relaxed);
+        // One exchange, so that no note falls between a look at it and the announcement.
+        let before = self.state.swap(state, Ordering::Relaxed);
         // Pairs with the fence in `must_wake`: either the producer sees the announced sleep, or the re-check after
         // this fence sees the producer's work.
         if !mutated(Mutation::DozeAnnounceUnfenced) {
             fence(Ordering::SeqCst);
         }
+        before != NOTED || mutated(Mutation::DozeOverlooksNote)
     }
 
-    /// Ends the sleep, from the thread itself.
+    /// Ends the sleep, from the thread itself. A note is dropped: the thread looks for work next, and who left the note had
+    /// given the driver role back before, so that look finds the work.
     pub(crate) fn awake(&self) {
         self.state.store(AWAKE, Ordering::Relaxed);
     }
 
-    /// Called by a producer after it published its work: true if the caller must wake the thread now. At most one of
-    /// several producers is told so for one sleep.
+    /// Called by a producer after it published its work, or gave the driver role back with work left in its state:
+    /// true if the caller must wake the thread now. At most one of several producers is told so for one sleep.
     pub(crate) fn must_wake(&self, need: Need) -> bool {
         // Pairs with the fence in `announce`.
         fence(Ordering::SeqCst);
-        let state = self.state.load(Ordering::Relaxed);
-        let sleeps_through = match need {
-            Need::Gathered => state == IDLE || state == ARMED,
-            Need::Attended => state == IDLE || state == LINGERING,
-            Need::Uncovered => state != AWAKE,
-        };
-        sleeps_through && self.state.compare_exchange(state, AWAKE, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        let mut state = self.state.load(Ordering::Relaxed);
+        loop {
+            let sleeps_through = match need {
+                Need::Gathered => state == IDLE || state == ARMED,
+                Need::Attended => state == IDLE || state == LINGERING,
+                Need::Uncovered => state != AWAKE && state != NOTED,
+            };
+            if state != AWAKE && !sleeps_through {
+                return false;
+            }
+            let next = if state == AWAKE { NOTED } else { AWAKE };
+            match self.state.compare_exchange(state, next, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return state != AWAKE,
+                Err(now) => state = now,
+            }
+        }
     }
 
     /// Whether the thread is up, so that work published now is seen without a wake-up.
     pub(crate) fn is_awake(&self) -> bool {
         // Pairs with the fence in `announce`, like `must_wake`: the caller published its work before it asks.
         fence(Ordering::SeqCst);
-        self.state.load(Ordering::Relaxed) == AWAKE
+        matches!(self.state.load(Ordering::Relaxed), AWAKE | NOTED)
     }
 }
 
@@ -104,17 +124,26 @@ mod tests {
     #[test]
     fn one_producer_is_told_to_wake_an_idle_thread() {
         let doze = Doze::new();
-        assert!(!doze.must_wake(Need::Uncovered), "an awake thread needs no wake-up");
-        doze.announce(Sleep::Idle);
+        assert!(doze.announce(Sleep::Idle));
         assert!(!doze.is_awake());
         assert!(doze.must_wake(Need::Gathered));
         assert!(!doze.must_wake(Need::Gathered), "the second producer has nothing to do");
     }
 
     #[test]
+    fn work_left_while_the_thread_is_up_voids_its_next_sleep() {
+        let doze = Doze::new();
+        assert!(!doze.must_wake(Need::Uncovered), "an awake thread needs no wake-up");
+        assert!(doze.is_awake());
+        assert!(!doze.announce(Sleep::Idle), "it has to look again");
+        doze.awake();
+        assert!(doze.announce(Sleep::Idle), "once");
+    }
+
+    #[test]
     fn a_nap_is_ended_only_for_work_that_somebody_waits_for() {
         let doze = Doze::new();
-        doze.announce(Sleep::Lingering);
+        assert!(doze.announce(Sleep::Lingering));
         assert!(!doze.must_wake(Need::Gathered));
         assert!(doze.must_wake(Need::Attended));
     }
@@ -122,13 +151,13 @@ mod tests {
     #[test]
     fn an_armed_sleep_is_left_to_the_device() {
         let doze = Doze::new();
-        doze.announce(Sleep::Armed);
+        assert!(doze.announce(Sleep::Armed));
         assert!(!doze.must_wake(Need::Attended));
         assert!(doze.must_wake(Need::Uncovered));
         assert!(doze.is_awake());
-        doze.announce(Sleep::Armed);
+        assert!(doze.announce(Sleep::Armed));
         assert!(doze.must_wake(Need::Gathered), "it may be long, and somebody must look at the gather deadline");
-        doze.announce(Sleep::ArmedNap);
+        assert!(doze.announce(Sleep::ArmedNap));
         assert!(!doze.must_wake(Need::Gathered));
     }
 }

@@ -117,8 +117,8 @@ impl Attendant {
 
     /// Announces the sleep and looks once more; true: sleep now, then call [`Attendant::wake_up`] in any case.
     pub(super) fn fall_asleep(engine: &Engine, nap: &Nap) -> bool {
-        engine.doze.announce(nap.kind);
-        let quiet = engine.queue.is_empty() && !engine.role.is_waiting();
+        let undisturbed = engine.doze.announce(nap.kind);
+        let quiet = undisturbed && engine.queue.is_empty() && !engine.role.is_waiting();
         quiet && (nap.on_device() || !engine.is_closing())
     }
 

@@ -21,6 +21,8 @@ pub(crate) enum Mutation {
     RoleLeaveIgnoresPoke,
     /// The thread announces its sleep without ordering that before its last look for work.
     DozeAnnounceUnfenced,
+    /// The thread sleeps although somebody left work in the role's state since it looked there.
+    DozeOverlooksNote,
     /// A waiter is registered without looking again under the lock.
     TimelineRegisterBlindly,
     /// A dropped registration stays in the registry.
