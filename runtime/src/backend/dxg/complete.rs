@@ -14,9 +14,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use dxg_io::error::Error as DxgError;
 use dxg_io::object::EventFd;
 
 use super::execution::{Execution, Queue};
+use super::health;
 use super::link::{DeviceLink, QueueLink};
 use crate::backend::ArmKind;
 use crate::error::{Error, Result};
@@ -72,7 +74,7 @@ impl Sleeper {
             ArmKind::Posted => queue.arm_posted(value, &self.event),
             ArmKind::CpuWait => device.wait_from_cpu(queue.point(value), &self.event),
         }
-        .map_err(|error| Error::driver("arming a notification", error))?;
+        .map_err(|error| failed("arming a notification", error))?;
         Ok(self.kind)
     }
 }
@@ -103,7 +105,7 @@ impl Execution {
         let event = self.sleeper.blocking.lock().unwrap_or_else(PoisonError::into_inner);
         self.device
             .wait_from_cpu(queue.link.point(value), &event)
-            .map_err(|error| Error::driver("waiting for a fence", error))?;
+            .map_err(|error| failed("waiting for a fence", error))?;
         // An event of an earlier wait may still arrive, so an event is a reason to look at the fence, no more.
         while queue.progress() < value {
             if !poll(&event, LONGEST_SLEEP)? {
@@ -120,6 +122,14 @@ impl Execution {
 
     fn check(&self) -> Result<()> {
         self.health().map_err(|cause| Error::DeviceLost { cause: cause.into() })
+    }
+}
+
+/// A refused call: a lost device where it says so.
+fn failed(doing: &'static str, error: DxgError) -> Error {
+    match health::of_error(&error) {
+        Some(cause) => Error::DeviceLost { cause: cause.into() },
+        None => Error::driver(doing, error),
     }
 }
 

@@ -88,6 +88,12 @@ impl DeviceLink {
         self.memory_bytes
     }
 
+    /// Device memory that the process may still take; 0 where the host does not say. A round trip.
+    pub fn memory_left(&self) -> u64 {
+        let local = self.device.adapter().video_memory(sys::_D3DKMT_MEMORY_SEGMENT_GROUP_LOCAL);
+        local.map_or(0, |info| info.budget.saturating_sub(info.current_usage))
+    }
+
     /// Messages so far.
     pub fn traffic(&self) -> Traffic {
         let traffic = self.dxg().traffic();

@@ -68,7 +68,10 @@ impl MemorySource {
             .checked_next_multiple_of(GRANULE)
             .filter(|bytes| *bytes <= LARGEST)
             .ok_or(Error::OutOfMemory { what, requested: bytes, available: LARGEST })?;
-        let range = self.device.allocate(bytes).map_err(|error| out_of_memory(what, bytes, error))?;
+        let range = self.device.allocate(bytes).map_err(|error| {
+            let left = || self.device.memory_left();
+            out_of_memory(what, bytes, error, left)
+        })?;
         self.counts.device_bytes.fetch_add(bytes, Ordering::Relaxed);
         let address = range.base();
         let owner = Box::new(DeviceMemory { _range: range, bytes, counts: self.counts.clone() });
@@ -87,7 +90,7 @@ impl MemorySource {
             let _one_at_a_time = self.import.lock().unwrap_or_else(PoisonError::into_inner);
             self.device.import(pages.clone())
         }
-        .map_err(|error| out_of_memory(what, requested, error))?;
+        .map_err(|error| out_of_memory(what, requested, error, || 0))?;
         self.counts.host_bytes.fetch_add(pages.len() as u64, Ordering::Relaxed);
         let (ptr, len, device_address) = (pages.as_ptr(), pages.len(), range.base());
         let (device, counts) = (self.device.clone(), self.counts.clone());
@@ -125,10 +128,10 @@ impl Drop for HostMemory {
 }
 
 /// The driver's error, or shortness of memory where it says so.
-fn out_of_memory(what: &'static str, requested: u64, error: DxgError) -> Error {
+fn out_of_memory(what: &'static str, requested: u64, error: DxgError, left: impl FnOnce() -> u64) -> Error {
     match error.status() {
         NtStatus::NO_MEMORY | NtStatus::GRAPHICS_NO_VIDEO_MEMORY => {
-            Error::OutOfMemory { what, requested, available: 0 }
+            Error::OutOfMemory { what, requested, available: left() }
         }
         _ => Error::driver("allocating memory", error),
     }

@@ -263,6 +263,10 @@ fn a_steady_batch_costs_no_round_trip_and_no_allocation() {
         assert!(rig.backend.health().is_ok());
         assert_eq!(rig.backend.take_failure(QueueId(1)), None);
     };
+    // The counter counts.
+    let before = ALLOCATIONS.get();
+    drop(std::hint::black_box(Box::new(1)));
+    assert_eq!(ALLOCATIONS.get() - before, 1);
     for _ in 0..100 {
         round(&mut rig);
     }
@@ -437,6 +441,59 @@ fn a_bad_address_loses_the_device_and_is_never_success() {
     let next = rig.wave(1, vec![]);
     assert!(matches!(rig.backend.submit(&next), Ok(_) | Err(SubmitError::Lost(_))));
     assert!(rig.backend.wait_blocking(QueueId(1), next.fence, false).is_err());
+}
+
+#[test]
+fn a_kernel_beyond_the_time_limit_loses_the_device() {
+    let mut rig = Rig::new(Parameters { tdr_ms: 40.0, ..Parameters::zero() });
+    let slow = rig.kernel(RustKernel::new("slow").write::<u32>().scalar::<u32>().body(|cx| {
+        std::thread::sleep(Duration::from_millis(200));
+        cx.write::<u32>(0)?[0] = 9;
+        Ok(())
+    }));
+    let host = rig.backend.allocate_host(4096).expect("host memory");
+    let batch = rig.wave(0, vec![(GroupKind::Launch, vec![launch(&slow, 1, host.device_address, 4, 0)])]);
+    match rig.backend.submit(&batch) {
+        Ok(_) | Err(SubmitError::Lost(_)) => {}
+        Err(other) => panic!("{other:?}"),
+    }
+    let error = rig.backend.wait_blocking(batch.queue, batch.fence, false).expect_err("not success");
+    assert!(error.is_device_lost(), "{error}");
+    let cause = rig.backend.health().expect_err("lost");
+    assert_eq!(cause.reason, LostReason::Timeout, "{cause}");
+    assert_eq!(cause.operation, Some(1));
+    // The kernel may still run: its memory must not vanish under it, and the next device works.
+    drop(host);
+    drop(batch);
+    drop(rig);
+    computes(&mut Rig::new(Parameters::zero()));
+    std::thread::sleep(Duration::from_millis(250));
+}
+
+#[test]
+fn a_timestamp_is_written_when_its_wave_runs() {
+    let mut rig = Rig::new(Parameters::default());
+    let host = rig.backend.allocate_host(4096).expect("host memory");
+    let record = |index: u64| {
+        let work = Work::Record { event: EventId(0), timed: true };
+        vec![(GroupKind::Timestamp, vec![(work, OpKind::Record { timestamp: host.device_address + 8 * index })])]
+    };
+    rig.run(0, record(0));
+    std::thread::sleep(Duration::from_millis(5));
+    rig.run(1, record(1));
+    // SAFETY: the chunk is page-aligned and longer, and nothing is in flight.
+    let times = unsafe { host.ptr.cast::<[u64; 2]>().read() };
+    let elapsed = times[1].wrapping_sub(times[0]);
+    assert!((5_000_000..5_000_000_000).contains(&elapsed), "{elapsed} ns of at least 5 ms: {times:?}");
+}
+
+#[test]
+fn a_host_without_asynchronous_messages_works_too() {
+    let mut rig = Rig::new(Parameters::sync_v27());
+    assert!(!rig.backend.info().async_messages);
+    assert!(!rig.backend.info().posted_wake_up, "a CPU wait is one round trip, wait and signal are two");
+    computes(&mut rig);
+    assert!(Rig::new(Parameters::zero()).backend.info().async_messages);
 }
 
 #[test]
