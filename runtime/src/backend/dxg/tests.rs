@@ -135,6 +135,13 @@ impl Rig {
     }
 }
 
+impl Drop for Rig {
+    fn drop(&mut self) {
+        // A test that fails while the host stands still shall fail, not hang in its teardown.
+        self.adapter.stall_host(false);
+    }
+}
+
 fn copy(kind: CopyKind, src: u64, dst: u64, len: u64) -> TestGroup {
     (GroupKind::Copy(kind), vec![(Work::Copy { kind, src, dst, len }, OpKind::Copy { src, dst, len })])
 }
