@@ -135,10 +135,19 @@ impl Rig {
     }
 }
 
-impl Drop for Rig {
+/// A host that stands still. Dropped first, so that a test that fails meanwhile does not hang in its teardown.
+struct Stalled(Arc<SoftwareAdapter>);
+
+impl Stalled {
+    fn new(adapter: &Arc<SoftwareAdapter>) -> Self {
+        adapter.stall_host(true);
+        Self(adapter.clone())
+    }
+}
+
+impl Drop for Stalled {
     fn drop(&mut self) {
-        // A test that fails while the host stands still shall fail, not hang in its teardown.
-        self.adapter.stall_host(false);
+        self.0.stall_host(false);
     }
 }
 
@@ -224,20 +233,30 @@ fn a_batch_computes_with_latencies() {
 #[test]
 fn queues_wait_for_each_other() {
     let mut rig = Rig::new(Parameters::default());
-    let kernel = rig.kernel(scale());
+    let slow = rig.kernel(RustKernel::new("slow").write::<u32>().scalar::<u32>().body(|cx| {
+        std::thread::sleep(Duration::from_millis(5));
+        cx.write::<u32>(0)?[0] += 1;
+        Ok(())
+    }));
     let host = rig.backend.allocate_host(4096).expect("host memory");
-    words(&host, 64).fill(1);
-    for _ in 0..50 {
-        // The second queue reads what the first one wrote.
-        let first = rig.wave(0, vec![(GroupKind::Launch, vec![launch(&kernel, 1, host.device_address, 128, 3)])]);
-        let mut second =
-            rig.wave(1, vec![copy(CopyKind::DeviceToDevice, host.device_address, host.device_address + 128, 128)]);
+    let time = |index: u64| {
+        let work = Work::Record { event: EventId(0), timed: true };
+        vec![(GroupKind::Timestamp, vec![(work, OpKind::Record { timestamp: host.device_address + 64 + 8 * index })])]
+    };
+    // The first rounds let the engine learn that the kernel is slow: from then on other queues could overtake it.
+    for _ in 0..5 {
+        let launches = vec![(GroupKind::Launch, vec![launch(&slow, 1, host.device_address, 4, 0)])];
+        rig.fences[0] += 1;
+        let first = batch(vec![(None, launches), (Some(rig.fences[0]), time(0))]);
+        let mut second = rig.wave(1, time(1));
         second.waits = smallvec![(QueueId(0), first.fence)];
         rig.backend.submit(&first).expect("submits");
         rig.backend.submit(&second).expect("submits");
         rig.backend.wait_blocking(QueueId(1), second.fence, true).expect("completes");
-        let all = words(&host, 64);
-        assert_eq!(all[0], all[32], "the copy ran before the launch");
+        rig.backend.wait_blocking(QueueId(0), first.fence, true).expect("completes");
+        // SAFETY: the chunk is page-aligned and longer, and nothing is in flight.
+        let times = unsafe { host.ptr.add(64).cast::<[u64; 2]>().read() };
+        assert!(times[0] <= times[1], "the second queue overtook the first: {times:?}");
     }
 }
 
@@ -329,7 +348,7 @@ fn a_full_command_ring_says_busy_and_recovers() {
     let host = rig.backend.allocate_host(4096).expect("host memory");
     let ring = rig.backend.execution.as_ref().expect("executes").control.ring_bytes();
     let launches = || (0..500).map(|_| launch(&kernel, 1, host.device_address, 4, 1)).collect();
-    rig.adapter.stall_host(true);
+    let stalled = Stalled::new(&rig.adapter);
     let mut accepted = 0;
     let batch = loop {
         let batch = rig.wave(0, vec![(GroupKind::Launch, launches())]);
@@ -342,7 +361,7 @@ fn a_full_command_ring_says_busy_and_recovers() {
     };
     assert!(accepted >= 2, "{accepted}");
     assert!(matches!(rig.backend.submit(&batch), Err(SubmitError::Busy)), "still full");
-    rig.adapter.stall_host(false);
+    drop(stalled);
     rig.backend.wait_blocking(QueueId(0), batch.fence - 1, false).expect("what was accepted completes");
     rig.backend.submit(&batch).expect("room again");
     rig.backend.wait_blocking(QueueId(0), batch.fence, false).expect("completes");
@@ -420,7 +439,7 @@ fn a_failing_kernel_poisons_its_stream_only() {
         ],
     );
     assert_eq!(words(&host, 2), [1, 7]);
-    assert_eq!(rig.backend.stream_poisoned(StreamId(3)), Some(Ticket(1)));
+    assert_eq!(rig.backend.stream_poisoned(StreamId(3)), Some(Ticket(3)), "its failure begins with the wait");
     assert_eq!(rig.backend.stream_poisoned(StreamId(2)), None);
     rig.backend.clear_poison(StreamId(1));
     rig.run(0, vec![(GroupKind::Launch, vec![launch(&good, 1, address, 4, 7)])]);
