@@ -99,18 +99,6 @@ impl CommandRing {
         self.head = end;
         self.in_flight.push_back(InFlight { fence, end });
     }
-
-    /// Takes the last commit back: the submission failed, the device never saw it.
-    pub fn revert(&mut self, stretch: Stretch) {
-        self.in_flight.pop_back();
-        self.head = match self.in_flight.back() {
-            Some(previous) => previous.end,
-            None => stretch.start,
-        };
-        if self.in_flight.is_empty() {
-            self.tail = self.head;
-        }
-    }
 }
 
 #[cfg(test)]
@@ -152,21 +140,6 @@ mod tests {
         assert_eq!(ring.free().count(), 0);
         ring.reclaim(2);
         assert_eq!(ring.free().collect::<Vec<_>>(), [Stretch { start: 0, len: 64 }]);
-    }
-
-    #[test]
-    fn a_failed_submission_leaves_the_ring_as_it_was() {
-        let mut ring = CommandRing::new(1024);
-        assert!(put(&mut ring, 64, 1).is_some());
-        let before: Vec<_> = ring.free().collect();
-        let stretch = put(&mut ring, 128, 2).expect("room");
-        ring.revert(stretch);
-        assert_eq!(ring.free().collect::<Vec<_>>(), before);
-        ring.reclaim(1);
-        let stretch = put(&mut ring, 128, 2).expect("room");
-        ring.revert(stretch);
-        assert!(ring.is_empty());
-        assert_eq!(ring.free().map(|s| s.len).sum::<usize>(), 1024);
     }
 
     #[test]

@@ -48,6 +48,8 @@ mod submit;
 #[cfg(test)]
 mod test_batch;
 #[cfg(test)]
+mod test_rig;
+#[cfg(test)]
 mod tests;
 
 /// The smallest command ring.
