@@ -86,26 +86,6 @@ fn nothing_is_left_over() {
 }
 
 #[test]
-fn the_concurrency_core_uses_its_sync_module_alone() {
-    // What loom cannot see, it cannot check: atomics, locks, cells and threads come from `sync`.
-    let banned =
-        ["std::sync", "core::sync", "std::thread", "core::cell::UnsafeCell", "std::cell::UnsafeCell", "parking_lot"];
-    let mut complaints = Vec::new();
-    let core = sources().into_iter().filter(|(name, _)| name.starts_with("runtime/src/core/"));
-    for (name, text) in core.filter(|(name, _)| !name.ends_with("tests.rs")) {
-        // Unit tests, at the end of a file, start real threads.
-        let production = text.lines().take_while(|line| !line.starts_with("mod tests"));
-        for (number, line) in production.enumerate() {
-            let code = line.split("//").next().unwrap_or_default();
-            for word in banned.iter().filter(|word| code.contains(**word)) {
-                complaints.push(format!("{name}:{}: {word}; use crate::sync", number + 1));
-            }
-        }
-    }
-    fail_if_any(complaints);
-}
-
-#[test]
 fn the_scheduler_is_pure_logic() {
     let lib = read(&root().join("scheduler/src/lib.rs"));
     assert!(lib.contains("#![no_std]") && lib.contains("#![forbid(unsafe_code)]"));
