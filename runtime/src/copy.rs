@@ -246,7 +246,7 @@ pub(crate) fn snapshot<T: Pod>(
     };
     piece.write(data);
     let address = piece.address();
-    let keep = [Keep::Shared(Arc::new(piece)), destination.keep()];
+    let keep = [piece.into_keep(), destination.keep()];
     let (to, len) = (destination.device_address(), destination.byte_len());
     Ok(Some(Request::copy(CopyKind::HostToDevice, address, to, len, keep)))
 }

@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::backend::Backend;
-use crate::core::staging::{HostRegion, StagingArena, StagingPiece};
+use crate::core::staging::{HostRegion, StagingArena, StagingPiece, StagingShare};
 use crate::error::Result;
 use crate::memory::host::{HostBlock, HostCache};
+use crate::op::Keep;
 
 /// Staging chunks: no piece is longer than one of them.
 const STAGING_CHUNK: usize = 1 << 20;
@@ -106,6 +107,19 @@ impl HostPiece {
         }
     }
 
+    /// What an operation keeps of the piece until the device is done with it. No allocation for staged ones.
+    pub(crate) fn into_keep(mut self) -> Keep {
+        match self.place.take() {
+            Some(Place::Staged(piece)) => {
+                Keep::Staged(StagedBytes { memory: Arc::clone(&self.memory), share: piece.into_share() })
+            }
+            place => {
+                self.place = place;
+                Keep::Shared(Arc::new(self))
+            }
+        }
+    }
+
     pub(crate) fn address(&self) -> u64 {
         self.address
     }
@@ -136,6 +150,26 @@ impl HostPiece {
         // SAFETY: needed because the memory is known by its address; the piece owns `len` bytes there, and the caller
         // promises that nobody writes them.
         unsafe { std::ptr::copy_nonoverlapping(self.ptr.cast_const(), out.as_mut_ptr(), len) };
+    }
+}
+
+/// The bytes of a staged piece, held for an operation; two words.
+pub(crate) struct StagedBytes {
+    memory: Arc<HostMemory>,
+    /// Taken by drop.
+    share: StagingShare,
+}
+
+impl Clone for StagedBytes {
+    fn clone(&self) -> Self {
+        StagedBytes { memory: Arc::clone(&self.memory), share: self.memory.arena.share_again(&self.share) }
+    }
+}
+
+impl Drop for StagedBytes {
+    fn drop(&mut self) {
+        self.memory.arena.give_back(std::mem::take(&mut self.share));
+        self.memory.room.announce();
     }
 }
 

@@ -87,7 +87,9 @@ pub(crate) use dxg_io::software::packet::Access as ArgAccess;
 pub(crate) enum Keep {
     /// Device memory: freed to its pool when the last user is done, which makes the free stream-ordered.
     Memory(Arc<crate::memory::PoolBlock>),
-    /// A piece of the staging ring (or anything else that is returned by being dropped), boxed by its owner.
+    /// A piece of staging memory, given back by being dropped.
+    Staged(crate::host_memory::StagedBytes),
+    /// Anything else that is returned by being dropped, shared by its owner.
     Shared(Arc<dyn Any + Send + Sync>),
 }
 
@@ -97,6 +99,7 @@ mod tests {
 
     #[test]
     fn an_operation_stays_small_enough_to_move() {
+        assert_eq!(size_of::<Keep>(), 24);
         assert!(size_of::<Op>() <= 320, "Op has grown to {} bytes", size_of::<Op>());
     }
 }

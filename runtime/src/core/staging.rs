@@ -261,16 +261,59 @@ impl StagingPiece {
     }
 }
 
+impl StagingPiece {
+    /// The piece without its addresses, small enough to travel with an operation.
+    pub(crate) fn into_share(self) -> StagingShare {
+        // A chunk is below 2 GiB, and there are no more chunks than bytes of memory over bytes of a chunk.
+        let share = StagingShare { chunk: self.chunk as u32, len: self.len as u32 };
+        let this = std::mem::ManuallyDrop::new(self);
+        // SAFETY: needed to take the one field with a destructor out of a piece whose own is not to run. The piece is not
+        // used or dropped after this, so the reference is dropped once.
+        drop(unsafe { std::ptr::read(&raw const this.shared) });
+        share
+    }
+}
+
+/// The right to the bytes of a piece: given back with [`StagingArena::give_back`], to the arena that it came from.
+#[derive(Debug, Default)]
+#[must_use = "a share that is not given back keeps its chunk forever"]
+pub(crate) struct StagingShare {
+    chunk: u32,
+    len: u32,
+}
+
+impl StagingArena {
+    /// A second right to the same bytes.
+    pub(crate) fn share_again(&self, share: &StagingShare) -> StagingShare {
+        let StagingShare { chunk, len } = *share;
+        self.shared.in_use.fetch_add(len as usize, Ordering::Relaxed);
+        // Relaxed: the caller holds a share, so the chunk has a living piece and cannot be recycled meanwhile.
+        self.shared.chunks[chunk as usize].word.fetch_add(PIECE, Ordering::Relaxed);
+        StagingShare { chunk, len }
+    }
+
+    /// Ends a share of this arena.
+    pub(crate) fn give_back(&self, share: StagingShare) {
+        self.shared.free_piece(share.chunk as usize, share.len as usize);
+    }
+}
+
 impl Drop for StagingPiece {
     fn drop(&mut self) {
-        self.shared.in_use.fetch_sub(self.len, Ordering::Relaxed);
-        let chunk = &self.shared.chunks[self.chunk];
+        self.shared.free_piece(self.chunk, self.len);
+    }
+}
+
+impl Shared {
+    fn free_piece(&self, index: usize, len: usize) {
+        self.in_use.fetch_sub(len, Ordering::Relaxed);
+        let chunk = &self.chunks[index];
         let order = if mutated(Mutation::StagingFreeRelaxed) { Ordering::Relaxed } else { Ordering::AcqRel };
         // Release: this piece's use is over before the chunk is used again. Acquire: the last one passes on what the others
         // released. Both pair with each other and with the `fetch_or` in `advance`.
         let word = chunk.word.fetch_sub(PIECE, order) - PIECE;
         if word & !OFFSET == RETIRED {
-            self.shared.free.lock().push(self.chunk);
+            self.free.lock().push(index);
         }
     }
 }
@@ -291,6 +334,19 @@ mod tests {
 
     struct Memory {
         _bytes: Box<[u64]>,
+    }
+
+    #[test]
+    fn a_chunk_stays_until_its_last_share_is_given_back() {
+        let arena = arena(1, 64, 0x1000);
+        let share = arena.alloc(64, 1).expect("room").into_share();
+        let again = arena.share_again(&share);
+        assert_eq!(arena.in_use(), 128);
+        arena.give_back(share);
+        assert!(arena.alloc(1, 1).is_none(), "somebody still holds the bytes");
+        arena.give_back(again);
+        assert_eq!(arena.in_use(), 0);
+        assert!(arena.alloc(64, 1).is_some());
     }
 
     #[test]
