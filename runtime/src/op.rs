@@ -82,7 +82,7 @@ pub(crate) enum OpKind {
 /// whether it is read or written, and the range.
 pub(crate) use dxg_io::software::packet::Access as ArgAccess;
 
-/// One thing an operation keeps alive. Two words, so that four of them cost no allocation.
+/// One thing an operation keeps alive. Three words, so that four of them cost no allocation.
 #[derive(Clone)]
 pub(crate) enum Keep {
     /// Device memory: freed to its pool when the last user is done, which makes the free stream-ordered.
