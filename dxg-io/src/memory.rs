@@ -202,15 +202,20 @@ fn mapped_with(start: u64, end: u64, writable: bool) -> bool {
 mod tests {
     use super::*;
 
+    /// Two pages, and behind them one that nobody may touch: other tests map memory at the same time.
     struct Page(*mut libc::c_void);
+
+    const PAGES: usize = 2 * 4096;
+    const WITH_GUARD: usize = PAGES + 4096;
 
     impl Page {
         fn new(protection: libc::c_int) -> Page {
+            let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
             // SAFETY: a fresh anonymous mapping.
-            let at = unsafe {
-                libc::mmap(std::ptr::null_mut(), 8192, protection, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0)
-            };
+            let at = unsafe { libc::mmap(std::ptr::null_mut(), WITH_GUARD, libc::PROT_NONE, flags, -1, 0) };
             assert_ne!(at, libc::MAP_FAILED);
+            // SAFETY: the first pages of the mapping just made.
+            assert_eq!(unsafe { libc::mprotect(at, PAGES, protection) }, 0);
             Page(at)
         }
         fn address(&self) -> u64 {
@@ -221,7 +226,7 @@ mod tests {
     impl Drop for Page {
         fn drop(&mut self) {
             // SAFETY: unmaps what `new` mapped.
-            unsafe { libc::munmap(self.0, 8192) };
+            unsafe { libc::munmap(self.0, WITH_GUARD) };
         }
     }
 

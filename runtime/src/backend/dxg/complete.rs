@@ -94,6 +94,8 @@ impl Execution {
                 }
                 std::hint::spin_loop();
             }
+            // Where there are fewer cores than threads that have something to do, the device's own may wait for this one.
+            std::thread::yield_now();
             if looked.elapsed() >= LONGEST_SLEEP {
                 self.check()?;
                 looked = Instant::now();
