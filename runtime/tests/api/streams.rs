@@ -116,8 +116,9 @@ fn a_dropped_wait_for_room_accepted_nothing() {
     let stream = device.stream().unwrap();
     let x = device.alloc::<u32>(1).unwrap();
     stream.try_fill(&x, 0u32).unwrap().wait().unwrap();
+    // Room is made a moment after the fill is complete.
     for _ in 0..2 {
-        stream.try_launch(&kernels.nap, 1, args![300u32]).unwrap();
+        block_on(stream.launch(&kernels.nap, 1, args![300u32])).unwrap();
     }
     for _ in 0..5 {
         // Polled once, found no room, dropped.
