@@ -72,10 +72,6 @@ impl Completion {
             None => Some(self.wait()),
         }
     }
-
-    pub(crate) fn core(&self) -> &Arc<StreamCore> {
-        &self.stream
-    }
 }
 
 impl Future for Completion {

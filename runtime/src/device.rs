@@ -61,6 +61,14 @@ impl fmt::Debug for DeviceTag {
     }
 }
 
+/// What a device that serves information only answers to everything else.
+pub(crate) fn cannot_launch(what: &str, tag: DeviceTag) -> Error {
+    Error::unsupported(format!(
+        "{what} on {tag}, because its vendor's command format is not public; open `cuda` to compute on this GPU \
+         (libcuda submits through /dev/dxg itself), or `software`"
+    ))
+}
+
 /// What all handles of a device share. Operations in flight hold none of it, so it ends with the last handle.
 pub(crate) struct DeviceShared {
     pub(crate) tag: DeviceTag,
@@ -69,6 +77,8 @@ pub(crate) struct DeviceShared {
     pub(crate) times: Arc<TimeStamps>,
     pool: MemoryPool,
     peak_used: AtomicU64,
+    /// The limits it was opened with.
+    opened: Limits,
     /// Dropped memory whose address was handed out, until what may use it is done.
     retiring: Mutex<Vec<Retiring>>,
 }
@@ -205,6 +215,7 @@ impl Device {
             host,
             pool: MemoryPool::new(backend, settings.limits.memory_chunk_bytes),
             peak_used: AtomicU64::new(0),
+            opened: settings.limits,
             retiring: Mutex::default(),
         };
         Ok(Device { shared: Arc::new(shared) })
@@ -253,11 +264,7 @@ impl Device {
         self.shared.engine.check_open()?;
         let images = source.images()?;
         if !self.info().can_launch {
-            return Err(Error::unsupported(format!(
-                "modules cannot be loaded on {}, because its vendor's command format is not public; \
-                 open `cuda` to compute on this GPU, or `software`",
-                self.shared.tag
-            )));
+            return Err(cannot_launch("modules cannot be loaded", self.shared.tag));
         }
         Ok(Module::new(self.shared.engine.backend.load(images)?, self.shared.tag))
     }
@@ -314,6 +321,7 @@ impl Device {
         let pool = self.shared.pool.usage();
         let retiring = self.shared.retiring().iter().map(|entry| entry.block.len()).sum();
         let (staging_total, staging_used) = self.shared.host.staging_usage();
+        let host = self.shared.host.cache_usage();
         MemoryInfo {
             total: self.info().memory_bytes,
             reserved: pool.reserved_bytes,
@@ -323,6 +331,8 @@ impl Device {
             buffers: pool.blocks,
             staging_total,
             staging_used,
+            large_copies: host.transfer_bytes as u64,
+            host_buffers: host.user_bytes as u64,
         }
     }
 
@@ -334,7 +344,7 @@ impl Device {
     /// Replaces the limits; what is batched from now on follows them.
     pub fn set_limits(&self, limits: Limits) -> Result<()> {
         let now = self.shared.engine.settings();
-        now.limits.check_change(&limits)?;
+        self.shared.opened.check_change(&limits)?;
         self.shared.engine.set_settings(Settings { limits, ..now });
         Ok(())
     }

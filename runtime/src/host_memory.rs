@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use crate::backend::Backend;
 use crate::core::staging::{HostRegion, StagingArena, StagingPiece, StagingShare};
 use crate::error::Result;
-use crate::memory::host::{HostBlock, HostCache};
+use crate::memory::host::{HostBlock, HostCache, HostUsage};
 use crate::op::Keep;
 
 /// Staging chunks: no piece is longer than one of them.
@@ -50,8 +50,12 @@ unsafe impl Send for HostPiece {}
 unsafe impl Sync for HostPiece {}
 
 impl HostMemory {
-    /// Takes the staging memory from the backend.
+    /// Takes the staging memory from the backend; none from a device that runs nothing.
     pub(crate) fn new(backend: Arc<dyn Backend>, staging_bytes: u64) -> Result<Arc<Self>> {
+        if !backend.info().can_launch {
+            let (arena, cache) = (StagingArena::new(Vec::new(), STAGING_CHUNK), HostCache::new(backend, 0));
+            return Ok(Arc::new(HostMemory { arena, cache, room: Room::default() }));
+        }
         let bytes = usize::try_from(staging_bytes).unwrap_or(usize::MAX / 2).next_multiple_of(4096);
         let chunk = backend.allocate_host(bytes)?;
         // SAFETY: needed to hand the chunk's memory to the arena; the chunk is its owner, is dropped after the last piece,
@@ -93,6 +97,11 @@ impl HostMemory {
     /// Bytes of staging memory, and how many are in use.
     pub(crate) fn staging_usage(&self) -> (u64, u64) {
         (self.arena.capacity() as u64, self.arena.in_use() as u64)
+    }
+
+    /// Memory outside of staging.
+    pub(crate) fn cache_usage(&self) -> HostUsage {
+        self.cache.usage()
     }
 }
 

@@ -130,7 +130,8 @@ pub struct Limits {
     pub in_flight: u32,
     /// Unfinished operations of one stream.
     pub stream_operations: Bound,
-    /// Unfinished operations of the device.
+    /// Unfinished operations of the device. The device is opened with a queue for that many: later it can be lowered, and
+    /// raised again to where it was.
     pub device_operations: Bound,
     /// Bytes that may be under way in the VM's message ring (256 KiB, shared by everybody in the VM; when it is full the
     /// sender sleeps 1–2 ms).
@@ -193,7 +194,7 @@ impl Limits {
         Ok(())
     }
 
-    /// Checks that `next` may replace these limits on an open device.
+    /// Checks that `next` may replace the limits of a device that was opened with these.
     pub(crate) fn check_change(&self, next: &Limits) -> Result<()> {
         next.check()?;
         let fixed = [
@@ -201,6 +202,14 @@ impl Limits {
             ("staging_bytes", self.staging_bytes, next.staging_bytes),
             ("memory_chunk_bytes", self.memory_chunk_bytes, next.memory_chunk_bytes),
         ];
+        let (opened, asked) = (self.device_operations.high, next.device_operations.high);
+        if asked > opened {
+            return Err(Error::BadSetting {
+                name: "limit device_operations".into(),
+                value: asked.to_string().into(),
+                expected: format!("the device was opened with a queue for {opened}, and takes no more").into(),
+            });
+        }
         for (name, now, then) in fixed {
             if now != then {
                 return Err(Error::BadSetting {
@@ -263,5 +272,8 @@ mod tests {
         next.hardware_queues = 2;
         let error = open.check_change(&next).unwrap_err();
         assert!(error.to_string().contains("fixed at 8"), "{error}");
+        let mut next = open;
+        next.device_operations.high += 1;
+        assert!(open.check_change(&next).is_err(), "the queue has no room for more");
     }
 }

@@ -167,7 +167,9 @@ fn open_node(selector: Selector, limits: &Limits) -> Result<Arc<dyn Backend>> {
 
 fn options(selector: Selector, limits: &Limits, kernels: Option<KernelRegistry>, block_slots: u32) -> OpenOptions {
     let batch_bytes = limits.batch_bytes as usize;
-    OpenOptions { selector, queues: limits.hardware_queues, batch_bytes, kernels, block_slots }
+    // Each software device is a machine of its own, with one adapter; the node has as many as the host shows.
+    let adapter = if selector.kind() == DeviceKind::Software { 0 } else { selector.index() };
+    OpenOptions { selector, adapter, queues: limits.hardware_queues, batch_bytes, kernels, block_slots }
 }
 
 /// The device node, opened once for all devices: two racing first openings can leave two process objects at the host.

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use crate::args::{Args, Slot, SlotKind, access_words};
 use crate::backend::LoadedKernel;
 use crate::buffer::BufferSlice;
-use crate::device::DeviceTag;
+use crate::device::{DeviceTag, cannot_launch};
 use crate::error::{Error, Result};
 use crate::event::Record;
 use crate::grid::Grid;
@@ -87,10 +87,7 @@ impl Request {
             tag.check("buffer", found)?;
         }
         if !info.can_launch {
-            return Err(Error::unsupported(format!(
-                "kernels cannot be launched on {tag}, because its vendor's command format is not public; \
-                 open `cuda` to compute on this GPU, or `software`"
-            )));
+            return Err(cannot_launch("kernels cannot be launched", tag));
         }
         check_grid(info, &kernel.loaded, grid)?;
         check_args(&kernel.loaded, &args)?;

@@ -129,6 +129,10 @@ pub struct MemoryInfo {
     pub staging_total: u64,
     /// Staging memory held by copies in flight.
     pub staging_used: u64,
+    /// Host memory of copies in flight that are too large for staging.
+    pub large_copies: u64,
+    /// Host memory of live host buffers.
+    pub host_buffers: u64,
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use dxg_scheduler::{Operation, StreamId};
 use crate::args::Args;
 use crate::command::Command;
 use crate::completion::Completion;
+use crate::device::cannot_launch;
 use crate::device::{DeviceShared, DeviceTag};
 use crate::driver::{Engine, Refused, StreamShared, Waiting};
 use crate::error::{Full, Result, TryError};
@@ -72,6 +73,9 @@ impl Drop for StreamInner {
 
 impl Stream {
     pub(crate) fn new(device: &Arc<DeviceShared>, priority: Priority) -> Result<Self> {
+        if !device.info().can_launch {
+            return Err(cannot_launch("streams cannot be made", device.tag));
+        }
         let shared = device.engine.add_stream(priority)?;
         let core = Arc::new(StreamCore { engine: Arc::clone(&device.engine), shared });
         Ok(Stream { inner: Arc::new(StreamInner { core, device: Arc::clone(device), priority }) })

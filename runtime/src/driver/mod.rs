@@ -422,6 +422,8 @@ impl Engine {
         self.settings.store(Arc::new(settings));
         let device = settings.limits.device_operations;
         self.admission.set_bound(admission::Bound { high: device.high, low: device.low });
+        let stream = settings.limits.stream_operations;
+        self.for_each_stream(|shared| shared.gate.set_bound(admission::Bound { high: stream.high, low: stream.low }));
         self.request(Control::Configure);
         self.drive();
     }

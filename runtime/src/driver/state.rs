@@ -441,19 +441,19 @@ impl State {
         self.streams[index] = Some(shared);
     }
 
-    /// Gives back the ids of dropped streams whose last operation is complete.
+    /// Gives back the ids of dropped streams whose last operation has retired.
     fn release_dropped(&mut self, engine: &Engine) {
         let streams = &mut self.streams;
         self.dropped.retain(|&id| {
-            let idle = streams.get(id.0 as usize).and_then(Option::as_ref).is_none_or(|stream| stream.is_idle());
-            if idle {
+            let over = streams.get(id.0 as usize).and_then(Option::as_ref).is_none_or(|stream| stream.is_over());
+            if over {
                 if let Some(entry) = streams.get_mut(id.0 as usize) {
                     *entry = None;
                 }
                 engine.backend.clear_poison(id);
                 engine.release_stream(id);
             }
-            !idle
+            !over
         });
     }
 }

@@ -39,6 +39,13 @@ impl StreamShared {
         self.last_ticket.load(Ordering::Acquire)
     }
 
+    /// Whether everything accepted is complete and retired: nothing of the stream will come back under its id. Meant for
+    /// streams without handles, to which nothing is added any more.
+    pub(crate) fn is_over(&self) -> bool {
+        // An operation is complete with its wave and retires with its batch, so the two are not the same.
+        self.is_idle() && self.gate.in_use() == 0
+    }
+
     /// Whether everything accepted is complete.
     pub(crate) fn is_idle(&self) -> bool {
         self.timeline.completed() >= self.last_ticket()

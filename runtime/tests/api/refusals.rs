@@ -44,6 +44,15 @@ fn the_software_device_is_always_listed() {
 }
 
 #[test]
+fn software_devices_have_numbers() {
+    for number in [0, 1, 63] {
+        let device =
+            Device::builder().selector(format!("software:{number}")).parameters(Parameters::zero()).open().unwrap();
+        assert_eq!(device.info().selector.to_string(), format!("software:{number}"));
+    }
+}
+
+#[test]
 fn a_bad_image_or_kernel_name() {
     let device = device();
     says(device.load(&ModuleSource::new()), &["holds no image"]);

@@ -51,10 +51,10 @@ pub(super) struct QueueLink {
 }
 
 impl DeviceLink {
-    /// Opens the adapter with the selector's number, and a device on it.
-    pub fn open(boundary: Arc<dyn Boundary>, selector: Selector) -> Result<Self> {
+    /// Opens the adapter of that number, and a device on it; errors name the selector.
+    pub fn open(boundary: Arc<dyn Boundary>, selector: Selector, adapter: u32) -> Result<Self> {
         let dxg = Dxg::new(boundary);
-        let number = selector.index() as usize;
+        let number = adapter as usize;
         let adapters = Adapter::enumerate(&dxg).map_err(|error| Error::driver("listing the adapters", error))?.len();
         if number >= adapters {
             let reason = match adapters {

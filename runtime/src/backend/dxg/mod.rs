@@ -60,8 +60,10 @@ const MOST_RING_BYTES: usize = 64 << 20;
 /// How to open a device.
 #[derive(Clone)]
 pub(crate) struct OpenOptions {
-    /// The selector the user gave; its number picks the adapter.
+    /// The selector the user gave, for information and errors.
     pub selector: Selector,
+    /// Which adapter of the boundary.
+    pub adapter: u32,
     /// Hardware queues.
     pub queues: u16,
     /// The largest batch the scheduler makes, in bytes of commands: the rings hold a few of them.
@@ -88,7 +90,7 @@ pub(crate) struct DxgBackend {
 impl DxgBackend {
     /// Opens a device: adapter, device, paging queue, hardware queues, command memory, and the probe for sleeping.
     pub fn open(boundary: Arc<dyn Boundary>, options: &OpenOptions) -> Result<Self> {
-        let device = Arc::new(DeviceLink::open(boundary, options.selector)?);
+        let device = Arc::new(DeviceLink::open(boundary, options.selector, options.adapter)?);
         let memory = Arc::new(MemorySource::new(device.clone()));
         let execution = match &options.kernels {
             Some(_) => {

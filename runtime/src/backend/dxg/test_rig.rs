@@ -102,6 +102,7 @@ impl Rig {
         let gate = Gate { inner: adapter.open().expect("a descriptor"), refused, errno: errno.clone() };
         let options = OpenOptions {
             selector: Selector::new(DeviceKind::Software, 0),
+            adapter: 0,
             queues: QUEUES,
             batch_bytes: 64 << 10,
             kernels: Some(adapter.kernels().clone()),

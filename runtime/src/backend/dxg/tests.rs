@@ -396,6 +396,7 @@ fn a_real_node_gives_information_and_points_to_cuda() {
     let adapter = SoftwareAdapter::new(Parameters::zero()).expect("an adapter");
     let options = OpenOptions {
         selector: Selector::new(DeviceKind::Dxg, 0),
+        adapter: 0,
         queues: QUEUES,
         batch_bytes: 64 << 10,
         kernels: None,
@@ -418,6 +419,7 @@ fn a_missing_adapter_is_named() {
     let adapter = SoftwareAdapter::new(Parameters::zero()).expect("an adapter");
     let options = OpenOptions {
         selector: Selector::new(DeviceKind::Dxg, 7),
+        adapter: 7,
         queues: 1,
         batch_bytes: 0,
         kernels: None,
