@@ -205,10 +205,13 @@ impl Engine {
         self.registry.add_event()
     }
 
-    /// The event's id may be used again.
+    /// Nothing uses the event any more. Its id is used again once the driver has forgotten it: forgetting it later could
+    /// hit the id's next user.
     pub(crate) fn drop_event(&self, event: EventId) {
-        // The request goes first: the id's next user must find it never recorded.
         self.request(Control::EventDropped { event });
+    }
+
+    fn release_event(&self, event: EventId) {
         self.registry.release_event(event);
     }
 

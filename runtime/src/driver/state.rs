@@ -279,10 +279,12 @@ impl State {
             Control::EventDropped { event } => {
                 self.spread.dropped(event);
                 self.scheduler.handle_event_drop(event);
+                engine.release_event(event);
             }
             Control::StreamDropped { stream } => {
+                // Operations pushed before the request may still be in the queue: the scheduler keeps the stream until
+                // the last has retired.
                 self.scheduler.handle_flush(now, stream);
-                self.scheduler.handle_stream_drop(stream);
                 self.dropped.push(stream);
                 self.release_dropped(engine);
             }
@@ -443,13 +445,15 @@ impl State {
 
     /// Gives back the ids of dropped streams whose last operation has retired.
     fn release_dropped(&mut self, engine: &Engine) {
-        let streams = &mut self.streams;
+        let (streams, scheduler) = (&mut self.streams, &mut self.scheduler);
         self.dropped.retain(|&id| {
-            let over = streams.get(id.0 as usize).and_then(Option::as_ref).is_none_or(|stream| stream.is_over());
+            let known = streams.get(id.0 as usize).cloned().flatten().or_else(|| engine.stream(id));
+            let over = known.is_none_or(|stream| stream.is_over());
             if over {
                 if let Some(entry) = streams.get_mut(id.0 as usize) {
                     *entry = None;
                 }
+                scheduler.handle_stream_drop(id);
                 engine.backend.clear_poison(id);
                 engine.release_stream(id);
             }
