@@ -117,7 +117,7 @@ impl FromStr for Latency {
 /// Which device, with which latencies, and what to print.
 #[derive(Args, Clone, Debug)]
 pub struct DeviceOptions {
-    /// Device: software[:n], dxg[:n] or cuda[:n]
+    /// Device: `software[:n]`, `dxg[:n]` or `cuda[:n]`
     #[arg(long, value_name = "SELECTOR", default_value = "software")]
     pub device: String,
     /// Latencies that the software adapter models: default, zero, or a TOML file of parameters

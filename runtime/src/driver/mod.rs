@@ -14,7 +14,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -41,6 +40,7 @@ mod stream;
 #[cfg(feature = "tokio")]
 mod task;
 mod thread;
+mod waiting;
 mod wake;
 
 pub(crate) use stream::{Cause, StreamShared};
@@ -48,7 +48,7 @@ pub(crate) use stream::{Cause, StreamShared};
 use counters::Counters;
 
 use registry::Registry;
-use state::{Left, State};
+use state::State;
 use wake::WakeFd;
 
 /// Requests that may wait for the driver. Room for one per waiting task of a large server; when it is full, the driver
@@ -312,106 +312,6 @@ impl Engine {
             None => Ok(()),
             Some(cause) => Err(cause.error.as_dependency()),
         }
-    }
-
-    // ---- waiting ----
-
-    /// The outcome of an operation, if there is one. Asking hands over what was held back, so that asking again and
-    /// again comes to an end.
-    pub(crate) fn outcome(&self, stream: &StreamShared, ticket: u64) -> Option<Result<()>> {
-        let outcome = stream.timeline.outcome(ticket).or_else(|| {
-            self.waiter(stream, ticket);
-            stream.timeline.outcome(ticket)
-        });
-        outcome.map(|outcome| outcome.map_err(|cause| cause.seen_by(ticket)))
-    }
-
-    /// Polls for the outcome of an operation; the first poll drives.
-    pub(crate) fn poll(
-        &self,
-        stream: &StreamShared,
-        ticket: u64,
-        waiting: &mut Waiting,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<()>> {
-        let outcome = stream.timeline.poll(ticket, waiting, cx, |ticket| self.waiter(stream, ticket));
-        outcome.map_err(|cause| cause.seen_by(ticket))
-    }
-
-    /// Blocks until there is an outcome, or until `deadline`.
-    pub(crate) fn wait_until(
-        &self,
-        stream: &StreamShared,
-        ticket: u64,
-        deadline: Option<Instant>,
-    ) -> Option<Result<()>> {
-        let outcome = match deadline {
-            Some(deadline) => stream.timeline.wait_until(ticket, deadline, |ticket| self.waiter(stream, ticket)),
-            None => Some(stream.timeline.wait(ticket, |ticket| self.waiter(stream, ticket))),
-        };
-        outcome.map(|outcome| outcome.map_err(|cause| cause.seen_by(ticket)))
-    }
-
-    /// Somebody waits for `ticket`: hands over what it needs and, on a device without delays, completes it at once.
-    fn waiter(&self, stream: &StreamShared, ticket: u64) {
-        self.request(Control::Waiter { stream: stream.id, ticket: Ticket(ticket) });
-        self.drive();
-    }
-
-    /// Hands over what the stream has gathered, without waiting.
-    pub(crate) fn flush(&self, stream: &StreamShared) {
-        self.request(Control::Flush { stream: stream.id });
-        self.drive();
-    }
-
-    /// Every stream that may have work, for waiting on all of them.
-    pub(crate) fn streams(&self) -> Vec<Arc<StreamShared>> {
-        self.registry.streams()
-    }
-
-    /// Hands over everything gathered on all streams.
-    pub(crate) fn flush_everything(&self) {
-        // Release pairs with the Acquire in `take_flush_all`.
-        self.flush_all.store(true, Ordering::Release);
-        self.drive();
-    }
-
-    fn take_flush_all(&self) -> bool {
-        // The load keeps the line shared on the path where nothing was asked for. The swap pairs with the Release store
-        // of whoever asked: operations accepted before it are found by the scheduler's drain.
-        self.flush_all.load(Ordering::Relaxed) && self.flush_all.swap(false, Ordering::Acquire)
-    }
-
-    fn request(&self, control: Control) {
-        while self.controls.try_push(|_| control).is_none() {
-            if let Control::Waiter { .. } | Control::Flush { .. } | Control::Drain = control {
-                // Handing everything over serves these too.
-                self.flush_all.store(true, Ordering::Release);
-                return;
-            }
-            // These must not be lost; driving makes room.
-            self.drive();
-            std::thread::yield_now();
-        }
-    }
-
-    /// Does the driver's work if nobody does, and makes sure that somebody sees to what is left.
-    fn drive(&self) {
-        let mut left = Left::default();
-        if !self.role.try_drive(|state| left = state.step(self)) {
-            // The holder looks again before it leaves.
-            return;
-        }
-        self.counters.inline_drives.add(1);
-        let in_flight = left.in_flight.is_some_and(|need| self.doze.must_wake(need));
-        if in_flight || left.gathered && self.doze.must_wake(Need::Gathered) {
-            self.wake_thread();
-        }
-    }
-
-    fn wake_thread(&self) {
-        self.counters.driver_thread_wakes.add(1);
-        self.wake.wake();
     }
 
     // ---- settings, end ----

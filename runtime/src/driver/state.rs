@@ -24,6 +24,9 @@ use crate::op::{Op, OpKind};
 /// Operations taken in before fences are looked at again: a flood does not starve completions.
 const DRAIN_BOUND: usize = 1024;
 
+/// Rounds of one step: under a steady flood there is always more, and whoever drives has other things to do too.
+const STEP_ROUNDS: usize = 16;
+
 /// What the holder of the driver role works with.
 pub(super) struct State {
     pub(super) scheduler: Scheduler<Op>,
@@ -94,7 +97,7 @@ impl State {
 
     /// Does everything that can be done now; returns what is left for later.
     pub(super) fn step(&mut self, engine: &Engine) -> Left {
-        loop {
+        for _ in 0..STEP_ROUNDS {
             let now = engine.now();
             let taken = self.take_in(engine, now);
             if !self.lost {
@@ -303,6 +306,7 @@ impl State {
                 continue;
             }
             self.queues[index].seen = value;
+            tracing::trace!(target: "dxgrt::progress", queue = index, value, "fence moved");
             self.report_failures(engine, id);
             if let Err(impossible) = self.scheduler.handle_progress(now, id, value) {
                 let cause = engine.backend.health().err();
@@ -373,6 +377,7 @@ impl State {
                     self.unsent = false;
                     any = true;
                     engine.counters.count_batch(&self.batch);
+                    trace_batch(&self.batch);
                     let (queue, fence) = (self.batch.queue, self.batch.fence);
                     let done = engine.now();
                     let spent = done.saturating_sub(begun);
@@ -460,4 +465,20 @@ impl State {
             !over
         });
     }
+}
+
+/// Tells the event stream of a batch. Costs a load where nobody listens.
+fn trace_batch(batch: &Batch<Op>) {
+    tracing::trace!(
+        target: "dxgrt::batch",
+        id = batch.id.0,
+        queue = batch.queue.0,
+        operations = batch.operations.len(),
+        waves = batch.waves.len(),
+        groups = batch.groups.len(),
+        bytes = batch.bytes,
+        fence = batch.fence,
+        reason = batch.reason.name(),
+        "batch submitted"
+    );
 }
