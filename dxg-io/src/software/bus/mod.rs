@@ -292,8 +292,9 @@ impl Link {
             Due::Event(event) => self.dispatcher.events.deliver(event),
             Due::PagingFence(fence, value) => {
                 let now = self.clock.now();
-                // The queue may be gone, and its fence with it: then nobody waits for the value.
-                let _ = self.gpu.signal_from_cpu(fence, value, true, now);
+                // Never back: of two threads that each fire one, the one with the lower value may come second. And the queue
+                // may be gone, and its fence with it: then nobody waits for the value.
+                let _ = self.gpu.signal_from_cpu(fence, value, false, now);
                 self.dispatcher.gpu_due(now);
             }
         }
