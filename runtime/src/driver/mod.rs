@@ -32,6 +32,7 @@ use crate::stats::Stats;
 
 mod attend;
 mod counters;
+mod loss;
 mod registry;
 mod settings;
 mod spread;

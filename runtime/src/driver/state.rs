@@ -8,13 +8,14 @@
 //! timelines ◀─ scheduler ◀─ progress(queue)         (up: completions, then room, then memory)
 //! ```
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use dxg_scheduler::{Batch, Config, Hazard, Nanos, Operation, QueueId, Scheduler, StreamId, Ticket, Work};
 
 use super::spread::Spread;
 use super::stream::StreamShared;
-use super::{Control, Engine};
+use super::{Control, Engine, loss};
 use crate::backend::SubmitError;
 use crate::core::doze::Need;
 use crate::core::queue::QueueConsumer;
@@ -30,11 +31,11 @@ const STEP_ROUNDS: usize = 16;
 /// What the holder of the driver role works with.
 pub(super) struct State {
     pub(super) scheduler: Scheduler<Op>,
-    operations: QueueConsumer<Operation<Op>>,
-    controls: QueueConsumer<Control>,
-    batch: Batch<Op>,
+    pub(super) operations: QueueConsumer<Operation<Op>>,
+    pub(super) controls: QueueConsumer<Control>,
+    pub(super) batch: Batch<Op>,
     /// `batch` holds a batch that the backend had no room for.
-    unsent: bool,
+    pub(super) unsent: bool,
     retired: Vec<Op>,
     streams: Vec<Option<Arc<StreamShared>>>,
     /// Streams without handles whose ids are given back when their last operation is complete.
@@ -42,6 +43,8 @@ pub(super) struct State {
     spread: Spread,
     pub(super) queues: Vec<Queue>,
     pub(super) lost: bool,
+    /// A panic left this state as it was in the middle of a step: nothing of it is used any more.
+    pub(super) broken: bool,
 }
 
 /// One hardware queue as the driver sees it.
@@ -92,11 +95,23 @@ impl State {
             spread: Spread::default(),
             queues: (0..queues).map(|_| Queue::default()).collect(),
             lost: false,
+            broken: false,
         }
     }
 
-    /// Does everything that can be done now; returns what is left for later.
+    /// Does everything that can be done now; returns what is left for later. A panic ends the device, not its users.
     pub(super) fn step(&mut self, engine: &Engine) -> Left {
+        if self.broken {
+            self.discard();
+            return Left::default();
+        }
+        catch_unwind(AssertUnwindSafe(|| self.step_unguarded(engine))).unwrap_or_else(|panic| {
+            self.break_down(engine, &loss::panic_message(&*panic));
+            Left::default()
+        })
+    }
+
+    fn step_unguarded(&mut self, engine: &Engine) -> Left {
         for _ in 0..STEP_ROUNDS {
             let now = engine.now();
             let taken = self.take_in(engine, now);
@@ -115,7 +130,7 @@ impl State {
 
     /// Whether nothing is queued, gathered or in flight.
     pub(super) fn is_idle(&self) -> bool {
-        self.operations.is_empty() && self.controls.is_empty() && self.scheduler.outstanding() == 0
+        self.operations.is_empty() && self.controls.is_empty() && (self.broken || self.scheduler.outstanding() == 0)
     }
 
     /// Whether a fence has moved since it was last read: a few loads, nothing else.
@@ -124,7 +139,7 @@ impl State {
     }
 
     pub(super) fn has_in_flight(&self) -> bool {
-        self.in_flight().next().is_some()
+        !self.broken && self.in_flight().next().is_some()
     }
 
     /// Arms a notification for the next value of every queue with work in flight.
@@ -148,31 +163,6 @@ impl State {
             }
         }
         if self.has_progress(engine) { Armed::Moved } else { armed }
-    }
-
-    /// The device is gone: everything in flight and everything gathered fails with one cause.
-    pub(super) fn lose(&mut self, engine: &Engine, cause: LostCause) {
-        if self.lost {
-            return;
-        }
-        self.lost = true;
-        tracing::error!(%cause, "the device is lost");
-        let runaway = cause.reason == LostReason::Timeout;
-        let failure = Arc::new(Failure::of_device(Error::DeviceLost { cause: Arc::new(cause) }));
-        engine.set_refusal(failure.error.clone());
-        let mut abandoned = self.scheduler.handle_device_lost();
-        abandoned.extend(self.batch.operations.drain(..).map(|operation| operation.payload));
-        self.unsent = false;
-        while let Some((_, operation)) = self.operations.pop() {
-            abandoned.push(operation.payload);
-        }
-        engine.for_each_stream(|stream| stream.timeline.lost(failure.clone()));
-        self.leave_gates(&abandoned);
-        if runaway {
-            // A kernel that ran into the time limit may still be running, and touch what its operation keeps alive.
-            // Leaking a few buffers of a lost device is the price of not freeing them under it.
-            std::mem::forget(abandoned);
-        }
     }
 
     fn in_flight(&self) -> impl Iterator<Item = (QueueId, &Queue)> {
@@ -352,7 +342,7 @@ impl State {
         if !self.retired.is_empty() {
             let mut retired = std::mem::take(&mut self.retired);
             self.leave_gates(&retired);
-            retired.clear();
+            loss::drop_payloads(&mut retired);
             self.retired = retired;
             self.release_dropped(engine);
         }
@@ -360,7 +350,7 @@ impl State {
     }
 
     /// Makes room: one call for each run of operations of one stream.
-    fn leave_gates(&self, operations: &[Op]) {
+    pub(super) fn leave_gates(&self, operations: &[Op]) {
         for run in operations.chunk_by(|a, b| a.stream == b.stream) {
             if let Some(shared) = self.stream(run[0].stream) {
                 shared.gate.leave(run.len() as u32);

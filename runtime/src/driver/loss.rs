@@ -1,0 +1,141 @@
+//! The end of a device: lost by its own doing, or given up because the driver panicked.
+//!
+//! Either way every future resolves with one cause, nothing more is accepted, and the device can be opened again.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::Engine;
+use super::state::State;
+use crate::core::admission::Bound;
+use crate::error::{Error, Failure, LostCause, LostReason};
+use crate::op::Op;
+
+impl State {
+    /// The device is gone: everything in flight and everything gathered fails with one cause.
+    pub(super) fn lose(&mut self, engine: &Engine, cause: LostCause) {
+        if self.lost {
+            return;
+        }
+        self.lost = true;
+        tracing::error!(%cause, "the device is lost");
+        let runaway = cause.reason == LostReason::Timeout;
+        let failure = Arc::new(Failure::of_device(Error::DeviceLost { cause: Arc::new(cause) }));
+        engine.set_refusal(failure.error.clone());
+        let mut abandoned = self.scheduler.handle_device_lost();
+        abandoned.extend(self.batch.operations.drain(..).map(|operation| operation.payload));
+        self.unsent = false;
+        while let Some((_, operation)) = self.operations.pop() {
+            abandoned.push(operation.payload);
+        }
+        engine.for_each_stream(|stream| stream.timeline.lost(failure.clone()));
+        self.leave_gates(&abandoned);
+        if runaway {
+            // A kernel that ran into the time limit may still be running, and touch what its operation keeps alive.
+            // Leaking a few buffers of a lost device is the price of not freeing them under it.
+            std::mem::forget(abandoned);
+        } else {
+            drop_payloads(&mut abandoned);
+        }
+    }
+
+    /// A step panicked half way: the scheduler's books may be wrong, so nothing of them is used again. What they hold
+    /// stays alive until the engine is dropped, because the device may still be at it.
+    pub(super) fn break_down(&mut self, engine: &Engine, message: &str) {
+        self.broken = true;
+        self.lost = true;
+        let message = format!("the runtime's driver panicked, which is a defect of dxgrt: {message}");
+        tracing::error!(message, "the device is given up");
+        let cause = LostCause::new(LostReason::Driver, message);
+        let failure = Arc::new(Failure::of_device(Error::DeviceLost { cause: Arc::new(cause) }));
+        engine.set_refusal(failure.error.clone());
+        // Who waits for room is let in, and then told that nothing is accepted.
+        let open = Bound { high: u32::MAX, low: u32::MAX - 1 };
+        engine.admission.set_bound(open);
+        engine.for_each_stream(|stream| {
+            stream.timeline.lost(failure.clone());
+            stream.gate.set_bound(open);
+        });
+        self.discard();
+    }
+
+    /// Empties the queues of a broken state. What is in them was never handed over; its timelines have the cause.
+    pub(super) fn discard(&mut self) {
+        while let Some((_, operation)) = self.operations.pop() {
+            drop_payloads(&mut vec![operation.payload]);
+        }
+        while self.controls.pop().is_some() {}
+    }
+}
+
+/// Drops what operations kept alive. Some of it is the user's (what a kernel captured), and may panic when it is dropped:
+/// the driver goes on.
+pub(super) fn drop_payloads(payloads: &mut Vec<Op>) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| payloads.clear())) {
+        let message = panic_message(&*panic);
+        tracing::error!(message, "something that an operation kept alive panicked when it was dropped");
+    }
+}
+
+/// What a panic said.
+pub(super) fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("no message").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::args;
+    use crate::{Device, Error, ModuleSource, Parameters, RustKernel};
+
+    #[test]
+    fn a_panic_of_the_driver_ends_the_device_and_no_wait_hangs() {
+        let device = Device::builder().selector("software").parameters(Parameters::zero()).open().unwrap();
+        let (stream, x) = (device.stream().unwrap(), device.alloc::<u32>(16).unwrap());
+        let done = stream.try_fill(&x, 1).unwrap();
+        done.wait().unwrap();
+        let pending = stream.try_fill(&x, 2).unwrap();
+        let engine = &device.shared().engine;
+        while !engine.role.try_drive(|state| state.break_down(engine, "on purpose")) {
+            std::thread::yield_now();
+        }
+        // The second may have been complete before.
+        if let Err(error) = pending.wait() {
+            assert!(error.to_string().contains("on purpose"), "{error}");
+        }
+        done.wait().unwrap();
+        let refused = stream.try_fill(&x, 3).unwrap_err();
+        assert!(refused.to_string().contains("on purpose"), "{refused}");
+        assert!(matches!(device.stream(), Err(Error::DeviceLost { .. })));
+        drop((stream, x, device));
+        Device::open("software").unwrap();
+    }
+
+    #[test]
+    fn what_a_kernel_captured_may_panic_when_it_is_dropped() {
+        struct Grudge;
+        impl Drop for Grudge {
+            fn drop(&mut self) {
+                panic!("a captured value panics");
+            }
+        }
+        let device = Device::builder().selector("software").open().unwrap();
+        let (stream, x) = (device.stream().unwrap(), device.alloc::<u32>(16).unwrap());
+        let grudge = Grudge;
+        let kernel = RustKernel::new("keeps").write::<u32>().body(move |block| {
+            let _kept = &grudge;
+            block.write::<u32>(0)?.fill(7);
+            Ok(())
+        });
+        let module = device.load(&ModuleSource::new().rust([kernel])).unwrap();
+        let kernel = module.kernel("keeps").unwrap();
+        let done = stream.try_launch(&kernel, 1, args![x.write()]).unwrap();
+        // The launch holds the last reference now, unless it is through already; then this thread meets the panic.
+        let _met_here = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop((module, kernel))));
+        done.wait().unwrap();
+        let out = futures::executor::block_on(async { stream.copy_out(&x).await?.await }).unwrap();
+        assert_eq!(out, [7; 16]);
+    }
+}
