@@ -184,13 +184,11 @@ impl Error {
     }
 
     /// An [`Error::Unsupported`] with this sentence.
-    #[allow(dead_code, reason = "which errors arise depends on the backends built in")]
     pub(crate) fn unsupported(reason: impl Into<Arc<str>>) -> Self {
         Error::Unsupported { reason: reason.into() }
     }
 
     /// An [`Error::Driver`] around what a driver or system call answered.
-    #[allow(dead_code, reason = "which errors arise depends on the backends built in")]
     pub(crate) fn driver(call: &'static str, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Error::Driver { call, source: Arc::new(source) }
     }
@@ -344,7 +342,6 @@ pub(crate) struct Failure {
     pub(crate) error: Error,
 }
 
-#[allow(dead_code, reason = "used by the driver and the timelines")]
 impl Failure {
     /// The failure of one operation.
     pub(crate) fn of_operation(ticket: u64, error: Error) -> Self {

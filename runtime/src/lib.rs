@@ -53,7 +53,6 @@
 //! Kernels in Rust are checked and safe. Native objects and PTX are not: adding them to a module is `unsafe`, and that contract
 //! covers their launches ([`ModuleSource`]).
 #![deny(missing_docs)]
-#![allow(dead_code, reason = "removed when the parts of the runtime are joined")]
 
 mod args;
 mod backend;

@@ -27,6 +27,7 @@ pub(crate) struct Op {
     /// What to do.
     pub kind: OpKind,
     /// What it needs until it is done.
+    #[expect(dead_code, reason = "held for its drop")]
     pub keep: KeepAlive,
 }
 
@@ -47,15 +48,8 @@ pub(crate) enum OpKind {
         /// Which arguments are buffers, and how they are used.
         accesses: ArgAccesses,
     },
-    /// Copies `len` bytes between two device-visible ranges.
-    Copy {
-        /// Source address.
-        src: u64,
-        /// Destination address.
-        dst: u64,
-        /// Bytes.
-        len: u64,
-    },
+    /// Copies between two device-visible ranges, which stand in the scheduler's part of the operation: it merges by them.
+    Copy,
     /// Repeats a pattern over `len` bytes.
     Fill {
         /// Destination address.
@@ -86,11 +80,11 @@ pub(crate) use dxg_io::software::packet::Access as ArgAccess;
 #[derive(Clone)]
 pub(crate) enum Keep {
     /// Device memory: freed to its pool when the last user is done, which makes the free stream-ordered.
-    Memory(Arc<crate::memory::PoolBlock>),
+    Memory(#[expect(dead_code, reason = "held for its drop")] Arc<crate::memory::PoolBlock>),
     /// A piece of staging memory, given back by being dropped.
-    Staged(crate::host_memory::StagedBytes),
+    Staged(#[expect(dead_code, reason = "held for its drop")] crate::host_memory::StagedBytes),
     /// Anything else that is returned by being dropped, shared by its owner.
-    Shared(Arc<dyn Any + Send + Sync>),
+    Shared(#[expect(dead_code, reason = "held for its drop")] Arc<dyn Any + Send + Sync>),
 }
 
 #[cfg(test)]

@@ -130,7 +130,7 @@ impl Request {
             work: Work::Copy { kind, src, dst, len },
             hazard: Hazard::copy(src, dst, len),
             bytes: COPY_BYTES,
-            kind: OpKind::Copy { src, dst, len },
+            kind: OpKind::Copy,
             keep: KeepAlive::from_iter(keep),
         }
     }

@@ -25,6 +25,9 @@ use crate::op::Op;
 
 pub(crate) mod dxg;
 
+/// Streams of one device, at most: each has a place where its failure is recorded, and ids are below this.
+pub(crate) const STREAMS_MAX: u32 = 1 << 16;
+
 /// A device that executes batches.
 pub(crate) trait Backend: Send + Sync {
     /// What the device is.
@@ -66,9 +69,6 @@ pub(crate) trait Backend: Send + Sync {
     /// Makes a poisoned stream usable again. Only when nothing of it is in flight.
     fn clear_poison(&self, stream: StreamId);
 
-    /// Stream ids must be below this: each has a place where its failure is recorded.
-    fn stream_slots(&self) -> u32;
-
     /// Device memory, mapped and resident.
     fn allocate_device(&self, bytes: u64) -> Result<DeviceChunk>;
 
@@ -82,6 +82,7 @@ pub(crate) trait Backend: Send + Sync {
     fn traffic(&self) -> Traffic;
 
     /// Memory in use.
+    #[cfg(test)]
     fn memory_usage(&self) -> BackendMemory;
 
     /// Releases the device's objects. Later calls fail; fences stay readable.
@@ -133,6 +134,7 @@ pub(crate) struct DeviceChunk {
     /// Its size.
     pub len: u64,
     /// What frees it.
+    #[expect(dead_code, reason = "held for its drop")]
     pub owner: Box<dyn Any + Send + Sync>,
 }
 
@@ -145,6 +147,7 @@ pub(crate) struct HostChunk {
     /// Where the device sees it.
     pub device_address: u64,
     /// What frees it.
+    #[expect(dead_code, reason = "held for its drop")]
     pub owner: Box<dyn Any + Send + Sync>,
 }
 
@@ -162,7 +165,7 @@ pub(crate) enum ModuleImage {
     /// A native object for the software adapter. Whoever made it promised that it is trusted code.
     Native(bytes::Bytes),
     /// PTX text.
-    Ptx(Arc<str>),
+    Ptx(#[expect(dead_code, reason = "no backend of this version runs PTX")] Arc<str>),
 }
 
 /// A loaded module.
@@ -185,6 +188,7 @@ pub(crate) struct LoadedKernel {
     /// Its parameters, where the image tells them.
     pub signature: Option<Arc<Signature>>,
     /// Keeps the image loaded.
+    #[expect(dead_code, reason = "held for its drop")]
     pub owner: Arc<dyn Any + Send + Sync>,
 }
 
@@ -206,6 +210,7 @@ pub(crate) struct Traffic {
 }
 
 /// Memory a backend holds.
+#[cfg(test)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct BackendMemory {
     /// Device memory in chunks.

@@ -139,6 +139,7 @@ impl Admission {
     }
 
     /// Operations that are in.
+    #[cfg(test)]
     pub(crate) fn in_use(&self) -> u32 {
         self.shared.global.used()
     }

@@ -138,6 +138,7 @@ impl<F: Clone> Timeline<F> {
     }
 
     /// Whether somebody waits for `ticket` or for one before it.
+    #[cfg(test)]
     pub(crate) fn has_waiter(&self, ticket: u64) -> bool {
         self.shared.registry.lock().waiters.keys().next().is_some_and(|key| key.ticket <= ticket)
     }
@@ -358,6 +359,7 @@ impl<F: Clone> Registry<F> {
 
 impl<F> Registration<F> {
     /// Whether a waiter is (or was, until it was woken) in the registry.
+    #[cfg(test)]
     pub(crate) fn is_waiting(&self) -> bool {
         self.place.is_some()
     }

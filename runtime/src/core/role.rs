@@ -62,6 +62,9 @@ impl<S> DriverRole<S> {
 
     /// Asks that somebody looks for work. `false`: somebody holds the role and will. `true`: nobody does; the caller has to
     /// enter or to wake the one who will.
+    ///
+    /// For a producer that is not to drive; those of the runtime enter. The tests and models mix both.
+    #[cfg(test)]
     pub(crate) fn poke(&self) -> bool {
         if mutated(Mutation::RolePokeSkipsMarked) && self.word.load(Ordering::Acquire) == HELD | AGAIN {
             return false;
@@ -89,6 +92,7 @@ impl<S> DriverRole<S> {
     }
 
     /// The state, when nobody else can have a reference.
+    #[cfg(test)]
     pub(crate) fn get_mut(&mut self) -> &mut S {
         // SAFETY: needed because the cell has only shared accessors. The exclusive borrow excludes guards.
         self.state.with_mut(|state| unsafe { &mut *state })

@@ -235,11 +235,13 @@ impl StagingPiece {
     }
 
     /// Bytes.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// Copies `data` into the piece, from its byte `at` on. Panics if it does not fit: the caller asked for the length.
+    #[cfg(test)]
     pub(crate) fn write(&mut self, at: usize, data: &[u8]) {
         assert!(
             at <= self.len && data.len() <= self.len - at,
@@ -253,15 +255,14 @@ impl StagingPiece {
     }
 
     /// Copies the bytes from `at` on out of the piece. Panics if there are not enough: the caller asked for the length.
+    #[cfg(test)]
     pub(crate) fn read(&self, at: usize, out: &mut [u8]) {
         assert!(at <= self.len && out.len() <= self.len - at, "{} bytes at {at} of a piece of {}", out.len(), self.len);
         // SAFETY: needed because the memory is shared with the device. The range is inside the piece (asserted); the runtime
         // reads a piece only when the device is done with it.
         unsafe { self.host.as_ptr().add(at).copy_to_nonoverlapping(out.as_mut_ptr(), out.len()) };
     }
-}
 
-impl StagingPiece {
     /// The piece without its addresses, small enough to travel with an operation.
     pub(crate) fn into_share(self) -> StagingShare {
         // A chunk is below 2 GiB, and there are no more chunks than bytes of memory over bytes of a chunk.

@@ -50,7 +50,7 @@ impl Counters {
     pub(crate) fn count_operation(&self, kind: &OpKind) {
         match kind {
             OpKind::Launch { .. } => self.launches.add(1),
-            OpKind::Copy { .. } => self.copies.add(1),
+            OpKind::Copy => self.copies.add(1),
             OpKind::Fill { .. } => self.fills.add(1),
             OpKind::Record { .. } | OpKind::Wait | OpKind::Marker => {}
         }

@@ -7,10 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use dxg_scheduler::{EventId, StreamId};
 
 use super::StreamShared;
+use crate::backend::STREAMS_MAX;
 use crate::error::{Error, Result};
 
-/// Streams of one device, at most: the device's poison table has one word for each.
-pub(crate) const STREAMS_MAX: u32 = 1 << 16;
 /// Events of one device, at most: the scheduler's tables are indexed by their ids.
 const EVENTS_MAX: u32 = 1 << 20;
 

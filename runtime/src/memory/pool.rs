@@ -325,6 +325,7 @@ impl PoolBlock {
     }
 
     /// Whether the block belongs to `pool`.
+    #[cfg(test)]
     pub fn belongs_to(&self, pool: &MemoryPool) -> bool {
         Arc::ptr_eq(&self.pool, &pool.shared)
     }

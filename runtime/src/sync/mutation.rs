@@ -16,6 +16,7 @@ pub(crate) enum Mutation {
     /// Several slots are claimed after a look at the first one only.
     QueueClaimLooksAtFirst,
     /// A poke that finds the mark already set writes nothing, so the holder does not synchronise with it.
+    #[cfg(test)]
     RolePokeSkipsMarked,
     /// The holder leaves without looking whether it was poked.
     RoleLeaveIgnoresPoke,

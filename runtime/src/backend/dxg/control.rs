@@ -19,10 +19,7 @@ use dxg_io::software::packet::{FailureRecord, Header, STATUS_BLOCK_BYTES, Status
 use dxg_scheduler::{StreamId, Ticket};
 
 use super::command_ring::Stretch;
-use crate::backend::{HostChunk, KernelFailure};
-
-/// Streams that can be told apart when they fail; stream ids are below this.
-pub(super) const STREAM_SLOTS: u32 = 1 << 16;
+use crate::backend::{HostChunk, KernelFailure, STREAMS_MAX};
 
 /// The shared memory and where what stands in it.
 pub(super) struct ControlMemory {
@@ -34,7 +31,7 @@ pub(super) struct ControlMemory {
 impl ControlMemory {
     /// Bytes needed for that many queues with rings of `ring_bytes` (a multiple of 4,096).
     pub fn bytes(queues: u16, ring_bytes: usize) -> usize {
-        usize::from(queues) * (ring_bytes + STATUS_BLOCK_BYTES) + STREAM_SLOTS as usize * size_of::<u64>()
+        usize::from(queues) * (ring_bytes + STATUS_BLOCK_BYTES) + STREAMS_MAX as usize * size_of::<u64>()
     }
 
     /// Lays a zeroed chunk of at least [`ControlMemory::bytes`] out; `None` if it is smaller or not aligned.
@@ -122,7 +119,7 @@ impl ControlMemory {
     }
 
     fn poison(&self, stream: StreamId) -> Option<&AtomicU64> {
-        if stream.0 >= STREAM_SLOTS {
+        if stream.0 >= STREAMS_MAX {
             return None;
         }
         let offset = self.poison_offset() + stream.0 as usize * size_of::<u64>();
@@ -203,11 +200,11 @@ mod tests {
     fn poison_is_cleared_stream_by_stream() {
         let memory = memory(1);
         fail(&memory, 0, 5, 0, b"x");
-        fail(&memory, 0, 6, STREAM_SLOTS - 1, b"x");
+        fail(&memory, 0, 6, STREAMS_MAX - 1, b"x");
         memory.clear_poison(StreamId(0));
         assert_eq!(memory.poisoned(StreamId(0)), None);
-        assert_eq!(memory.poisoned(StreamId(STREAM_SLOTS - 1)), Some(Ticket(6)));
-        assert_eq!(memory.poisoned(StreamId(STREAM_SLOTS)), None, "no slot, no answer");
+        assert_eq!(memory.poisoned(StreamId(STREAMS_MAX - 1)), Some(Ticket(6)));
+        assert_eq!(memory.poisoned(StreamId(STREAMS_MAX)), None, "no slot, no answer");
     }
 
     #[test]

@@ -121,7 +121,7 @@ pub(super) fn bytes_at_most(batch: &Batch<Op>) -> usize {
         .map(|operation| match &operation.payload.kind {
             // A launch that may not be merged has a packet of its own.
             OpKind::Launch { args, accesses, .. } => item_bytes(args.len(), accesses.len()) + OVERHEAD_BYTES,
-            OpKind::Copy { .. } | OpKind::Fill { .. } => entries_packet_bytes(1),
+            OpKind::Copy | OpKind::Fill { .. } => entries_packet_bytes(1),
             OpKind::Record { .. } | OpKind::Wait | OpKind::Marker => OVERHEAD_BYTES,
         })
         .sum();

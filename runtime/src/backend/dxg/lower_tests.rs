@@ -30,7 +30,7 @@ fn launch(kernel_id: u64) -> (Work, OpKind) {
 }
 
 fn copy(src: u64, dst: u64, len: u64) -> (Work, OpKind) {
-    (Work::Copy { kind: CopyKind::HostToDevice, src, dst, len }, OpKind::Copy { src, dst, len })
+    (Work::Copy { kind: CopyKind::HostToDevice, src, dst, len }, OpKind::Copy)
 }
 
 fn fill(dst: u64) -> (Work, OpKind) {

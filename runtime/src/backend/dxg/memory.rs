@@ -16,7 +16,9 @@ use dxg_io::object::{GpuVaRange, SystemMemory};
 use dxg_io::status::NtStatus;
 
 use super::link::DeviceLink;
-use crate::backend::{BackendMemory, DeviceChunk, HostChunk};
+#[cfg(test)]
+use crate::backend::BackendMemory;
+use crate::backend::{DeviceChunk, HostChunk};
 use crate::error::{Error, Result};
 
 /// Device chunks are multiples of this.
@@ -99,6 +101,7 @@ impl MemorySource {
     }
 
     /// What is in use.
+    #[cfg(test)]
     pub fn usage(&self) -> BackendMemory {
         BackendMemory {
             device_bytes: self.counts.device_bytes.load(Ordering::Relaxed),

@@ -27,8 +27,8 @@ use self::execution::{Execution, Queue};
 use self::link::DeviceLink;
 use self::memory::MemorySource;
 use super::{
-    ArmKind, Backend, BackendMemory, BackendModule, DeviceChunk, HostChunk, KernelFailure, ModuleImage, SubmitError,
-    Submitted, Traffic,
+    ArmKind, Backend, BackendModule, DeviceChunk, HostChunk, KernelFailure, ModuleImage, SubmitError, Submitted,
+    Traffic,
 };
 use crate::error::{Error, LostCause, Result};
 use crate::info::DeviceInfo;
@@ -218,10 +218,6 @@ impl Backend for DxgBackend {
         }
     }
 
-    fn stream_slots(&self) -> u32 {
-        control::STREAM_SLOTS
-    }
-
     fn allocate_device(&self, bytes: u64) -> Result<DeviceChunk> {
         self.execution()?;
         self.memory.allocate_device(bytes)
@@ -244,7 +240,8 @@ impl Backend for DxgBackend {
         self.device.traffic()
     }
 
-    fn memory_usage(&self) -> BackendMemory {
+    #[cfg(test)]
+    fn memory_usage(&self) -> super::BackendMemory {
         self.memory.usage()
     }
 

@@ -150,7 +150,7 @@ impl Drop for Stalled {
 }
 
 pub(super) fn copy(kind: CopyKind, src: u64, dst: u64, len: u64) -> TestGroup {
-    (GroupKind::Copy(kind), vec![(Work::Copy { kind, src, dst, len }, OpKind::Copy { src, dst, len })])
+    (GroupKind::Copy(kind), vec![(Work::Copy { kind, src, dst, len }, OpKind::Copy)])
 }
 
 pub(super) fn launch(kernel: &Arc<LoadedKernel>, blocks: u32, address: u64, len: u64, factor: u32) -> (Work, OpKind) {
