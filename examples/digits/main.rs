@@ -18,8 +18,8 @@ use std::sync::Arc;
 
 use clap::Parser;
 use dxg_examples::{
-    DeviceOptions, Digits, Failure, Figures, Latency, MODEL_NOTE, Mode, ModeChoice, Outcome, Table, block_on, finish,
-    print_json, progress_bar, ratio,
+    DeviceOptions, Digits, Failure, Figures, Latency, Mode, ModeChoice, Outcome, Table, block_on, finish, progress_bar,
+    ratio,
 };
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -81,35 +81,23 @@ fn main() -> ExitCode {
 
 impl Arguments {
     fn run(&self) -> Outcome<()> {
-        self.device.name_other_devices();
         let digits = Digits::load(self.seed)?;
         let mut first: Option<Learned> = None;
-        for latency in self.device.latencies() {
-            let mut reports = Vec::new();
-            for &mode in self.mode.modes() {
-                let bar = progress_bar(
-                    &format!("{}, {}", mode.name(), latency.name()),
-                    u64::from(self.epochs) + digits.held_out.len() as u64,
-                );
-                let run = block_on(self.work(mode, &latency, &digits, &bar))?;
-                bar.finish_and_clear();
-                match &first {
-                    Some(expected) => check_equal(expected, &run.learned, mode)?,
-                    None => first = Some(run.learned),
-                }
-                reports.push(run.report);
+        let work = |mode: Mode, latency: &Latency| {
+            let bar = progress_bar(
+                &format!("{}, {}", mode.name(), latency.name()),
+                u64::from(self.epochs) + digits.held_out.len() as u64,
+            );
+            let run = block_on(self.work(mode, latency, &digits, &bar))?;
+            bar.finish_and_clear();
+            match &first {
+                Some(expected) => check_equal(expected, &run.learned, mode)?,
+                None => first = Some(run.learned),
             }
-            match self.device.json {
-                true => print_json(&reports)?,
-                false => print_tables(&latency, &reports),
-            }
-        }
-        if !self.device.json {
-            println!("Weights, losses and classes were equal bit for bit in every run above.");
-            if self.device.is_software() {
-                println!("{MODEL_NOTE}");
-            }
-        }
+            Ok(run.report)
+        };
+        self.device.compare(self.mode, work, table)?;
+        self.device.say("Weights, losses and classes were equal bit for bit in every run above.");
         Ok(())
     }
 
@@ -194,8 +182,7 @@ fn check_equal(expected: &Learned, found: &Learned, mode: Mode) -> Outcome<()> {
     differing("class", &expected.classes, &found.classes)
 }
 
-fn print_tables(latency: &Latency, reports: &[Report]) {
-    println!("digits, 64-64-10 perceptron, batch {BATCH}, {}:", latency.name());
+fn table(latency: &Latency, reports: &[Report]) -> String {
     let mut table = Table::new(&[
         "mode",
         "accuracy",
@@ -220,17 +207,16 @@ fn print_tables(latency: &Latency, reports: &[Report]) {
             format!("{:.1}", r.wall_ms),
         ]);
     }
-    println!("{table}");
-    let Some((batched, others)) = reports.split_last().filter(|(last, _)| last.mode == Mode::Batched) else {
-        return;
-    };
-    for other in others {
-        println!(
-            "  {} over batched: {} the submissions, {} the wall time",
-            other.mode.name(),
-            ratio(other.submissions as f64, batched.submissions as f64),
-            ratio(other.wall_ms, batched.wall_ms),
-        );
+    let mut text = format!("digits, 64-64-10 perceptron, batch {BATCH}, {}:\n{table}\n", latency.name());
+    if let Some((batched, others)) = reports.split_last().filter(|(last, _)| last.mode == Mode::Batched) {
+        text.extend(others.iter().map(|other| {
+            format!(
+                "  {} over batched: {} the submissions, {} the wall time\n",
+                other.mode.name(),
+                ratio(other.submissions as f64, batched.submissions as f64),
+                ratio(other.wall_ms, batched.wall_ms),
+            )
+        }));
     }
-    println!();
+    text
 }

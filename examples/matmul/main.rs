@@ -10,8 +10,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use dxg_examples::{
-    DeviceOptions, Figures, Latency, MODEL_NOTE, Mode, ModeChoice, Outcome, Random, Table, block_on, finish,
-    print_json, progress_bar, ratio,
+    DeviceOptions, Figures, Latency, Mode, ModeChoice, Outcome, Random, Table, block_on, finish, progress_bar, ratio,
 };
 use dxg_runtime::{ModuleSource, RustKernel, args};
 use indicatif::ProgressBar;
@@ -71,25 +70,15 @@ fn main() -> ExitCode {
 
 impl Arguments {
     fn run(&self) -> Outcome<()> {
-        self.device.name_other_devices();
         let matrices = Matrices::new(self.size as usize, self.seed);
-        for latency in self.device.latencies() {
-            let mut reports = Vec::new();
-            for &mode in self.mode.modes() {
-                let panels = matrices.size.div_ceil(PANEL) as u64;
-                let bar = progress_bar(&format!("{}, {}", mode.name(), latency.name()), panels);
-                reports.push(block_on(self.multiply(mode, &latency, &matrices, &bar))?);
-                bar.finish_and_clear();
-            }
-            match self.device.json {
-                true => print_json(&reports)?,
-                false => print_table(&latency, &reports),
-            }
-        }
-        if !self.device.json && self.device.is_software() {
-            println!("{MODEL_NOTE}");
-        }
-        Ok(())
+        let work = |mode: Mode, latency: &Latency| {
+            let panels = matrices.size.div_ceil(PANEL) as u64;
+            let bar = progress_bar(&format!("{}, {}", mode.name(), latency.name()), panels);
+            let report = block_on(self.multiply(mode, latency, &matrices, &bar))?;
+            bar.finish_and_clear();
+            Ok(report)
+        };
+        self.device.compare(self.mode, work, table)
     }
 
     async fn multiply(&self, mode: Mode, latency: &Latency, m: &Matrices, bar: &ProgressBar) -> Outcome<Report> {
@@ -138,10 +127,10 @@ fn panel_kernel() -> RustKernel {
     })
 }
 
-fn print_table(latency: &Latency, reports: &[Report]) {
-    if let Some(report) = reports.first() {
-        println!("matmul {0} × {0}, {1}, {2}:", report.size, report.check, latency.name());
-    }
+fn table(latency: &Latency, reports: &[Report]) -> String {
+    let mut text = reports.first().map_or_else(String::new, |report| {
+        format!("matmul {0} × {0}, {1}, {2}:\n", report.size, report.check, latency.name())
+    });
     let mut table =
         Table::new(&["mode", "launches", "submissions", "posted", "round trips", "ring bytes", "wall ms", "GFLOP/s"]);
     for r in reports {
@@ -156,11 +145,12 @@ fn print_table(latency: &Latency, reports: &[Report]) {
             format!("{:.2}", r.gflops),
         ]);
     }
-    println!("{table}");
+    text += &format!("{table}\n");
     if let [first, .., last] = reports {
         let times = ratio(first.figures.wall_ms, last.figures.wall_ms);
-        println!("  {} over {}: {times} the wall time\n", first.mode.name(), last.mode.name());
+        text += &format!("  {} over {}: {times} the wall time\n", first.mode.name(), last.mode.name());
     }
+    text
 }
 
 #[test]

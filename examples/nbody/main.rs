@@ -10,8 +10,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use dxg_examples::{
-    DeviceOptions, Figures, Latency, MODEL_NOTE, Mode, ModeChoice, Outcome, Table, block_on, finish, print_json,
-    progress_bar, ratio,
+    DeviceOptions, Figures, Latency, Mode, ModeChoice, Outcome, Table, block_on, finish, progress_bar, ratio,
 };
 use dxg_runtime::{Device, Kernel, ModuleSource, RustKernel, args};
 use indicatif::ProgressBar;
@@ -64,34 +63,20 @@ fn main() -> ExitCode {
 
 impl Arguments {
     fn run(&self) -> Outcome<()> {
-        self.device.name_other_devices();
         let mut first: Option<State> = None;
-        for latency in self.device.latencies() {
-            let mut reports = Vec::new();
-            for &mode in self.mode.modes() {
-                let bar = progress_bar(&format!("{}, {}", mode.name(), latency.name()), self.steps.into());
-                let (state, report) = block_on(self.simulate(mode, &latency, &bar))?;
-                bar.finish_and_clear();
-                let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
-                let expected = first.get_or_insert_with(|| state.clone());
-                if bits(&expected.bodies) != bits(&state.bodies)
-                    || bits(&expected.velocities) != bits(&state.velocities)
-                {
-                    return Err(format!("{}: the bodies ended elsewhere than in the first run", mode.name()).into());
-                }
-                reports.push(report);
+        let work = |mode: Mode, latency: &Latency| {
+            let bar = progress_bar(&format!("{}, {}", mode.name(), latency.name()), self.steps.into());
+            let (state, report) = block_on(self.simulate(mode, latency, &bar))?;
+            bar.finish_and_clear();
+            let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+            let expected = first.get_or_insert_with(|| state.clone());
+            if bits(&expected.bodies) != bits(&state.bodies) || bits(&expected.velocities) != bits(&state.velocities) {
+                return Err(format!("{}: the bodies ended elsewhere than in the first run", mode.name()).into());
             }
-            match self.device.json {
-                true => print_json(&reports)?,
-                false => print_table(&latency, &reports),
-            }
-        }
-        if !self.device.json {
-            println!("Positions and velocities were equal bit for bit in every run above.");
-            if self.device.is_software() {
-                println!("{MODEL_NOTE}");
-            }
-        }
+            Ok(report)
+        };
+        self.device.compare(self.mode, work, table)?;
+        self.device.say("Positions and velocities were equal bit for bit in every run above.");
         Ok(())
     }
 
@@ -161,10 +146,10 @@ impl Kernels {
     }
 }
 
-fn print_table(latency: &Latency, reports: &[Report]) {
-    if let Some(report) = reports.first() {
-        println!("{} bodies, {} steps, {}:", report.bodies, report.steps, latency.name());
-    }
+fn table(latency: &Latency, reports: &[Report]) -> String {
+    let mut text = reports.first().map_or_else(String::new, |report| {
+        format!("{} bodies, {} steps, {}:\n", report.bodies, report.steps, latency.name())
+    });
     let mut table =
         Table::new(&["mode", "energy drift", "operations", "submissions", "round trips", "wall ms", "µs a step"]);
     for r in reports {
@@ -178,11 +163,12 @@ fn print_table(latency: &Latency, reports: &[Report]) {
             format!("{:.1}", r.us_per_step),
         ]);
     }
-    println!("{table}");
+    text += &format!("{table}\n");
     if let [first, .., last] = reports {
         let times = ratio(first.figures.wall_ms, last.figures.wall_ms);
-        println!("  {} over {}: {times} the wall time\n", first.mode.name(), last.mode.name());
+        text += &format!("  {} over {}: {times} the wall time\n", first.mode.name(), last.mode.name());
     }
+    text
 }
 
 #[test]

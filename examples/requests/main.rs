@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use dxg_examples::{
-    DeviceOptions, Failure, Figures, Latency, MODEL_NOTE, Mode, ModeChoice, Outcome, Percentiles, Table, block_on,
-    finish, print_json, progress_bar, ratio,
+    DeviceOptions, Failure, Figures, Latency, Mode, ModeChoice, Outcome, Percentiles, Table, block_on, finish,
+    progress_bar, ratio,
 };
 use dxg_runtime::{Buffer, Device, Kernel, ModuleSource, RustKernel, Stream, args};
 use indicatif::ProgressBar;
@@ -55,23 +55,13 @@ fn main() -> ExitCode {
 
 impl Arguments {
     fn run(&self) -> Outcome<()> {
-        self.device.name_other_devices();
-        for latency in self.device.latencies() {
-            let mut reports = Vec::new();
-            for &mode in self.mode.modes() {
-                let bar = progress_bar(&format!("{}, {}", mode.name(), latency.name()), self.requests.into());
-                reports.push(block_on(self.serve(mode, &latency, &bar))?);
-                bar.finish_and_clear();
-            }
-            match self.device.json {
-                true => print_json(&reports)?,
-                false => print_table(&latency, &reports),
-            }
-        }
-        if !self.device.json && self.device.is_software() {
-            println!("{MODEL_NOTE}");
-        }
-        Ok(())
+        let work = |mode: Mode, latency: &Latency| {
+            let bar = progress_bar(&format!("{}, {}", mode.name(), latency.name()), self.requests.into());
+            let report = block_on(self.serve(mode, latency, &bar))?;
+            bar.finish_and_clear();
+            Ok(report)
+        };
+        self.device.compare(self.mode, work, table)
     }
 
     async fn serve(&self, mode: Mode, latency: &Latency, bar: &ProgressBar) -> Outcome<Report> {
@@ -177,10 +167,10 @@ impl Server {
     }
 }
 
-fn print_table(latency: &Latency, reports: &[Report]) {
-    if let Some(report) = reports.first() {
-        println!("{} requests from {} tasks, {}:", report.requests, report.tasks, latency.name());
-    }
+fn table(latency: &Latency, reports: &[Report]) -> String {
+    let mut text = reports.first().map_or_else(String::new, |report| {
+        format!("{} requests from {} tasks, {}:\n", report.requests, report.tasks, latency.name())
+    });
     let mut table = Table::new(&[
         "mode",
         "requests/s",
@@ -205,11 +195,12 @@ fn print_table(latency: &Latency, reports: &[Report]) {
             format!("{:.1}", r.figures.wall_ms),
         ]);
     }
-    println!("{table}");
+    text += &format!("{table}\n");
     if let [first, .., last] = reports {
         let times = ratio(last.requests_per_s, first.requests_per_s);
-        println!("  {} over {}: {times} the requests a second\n", last.mode.name(), first.mode.name());
+        text += &format!("  {} over {}: {times} the requests a second\n", last.mode.name(), first.mode.name());
     }
+    text
 }
 
 #[test]

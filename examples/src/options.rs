@@ -8,6 +8,7 @@ use dxg_runtime::{Device, DeviceKind, Parameters, Policy, Selector};
 use serde::Serialize;
 
 use crate::Outcome;
+use crate::output::{MODEL_NOTE, print_json};
 
 /// How operations reach the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -140,21 +141,55 @@ impl DeviceOptions {
     }
 
     /// Whether the device is the software adapter, whose latencies are modelled.
-    pub fn is_software(&self) -> bool {
+    fn is_software(&self) -> bool {
         self.device.parse::<Selector>().is_ok_and(|selector| selector.kind() == DeviceKind::Software)
     }
 
-    /// The latencies to show: the chosen ones and, for people, zero beside them.
-    pub fn latencies(&self) -> Vec<Latency> {
+    /// The latencies to show: the chosen ones and, wherever there is something to compare, zero beside them. JSON of a
+    /// single mode compares nothing.
+    fn latencies(&self, modes: ModeChoice) -> Vec<Latency> {
         let mut latencies = vec![self.latency.clone()];
-        if !self.json && self.is_software() && self.latency != Latency::Zero {
+        let compares = !self.json || modes.modes().len() > 1;
+        if compares && self.is_software() && self.latency != Latency::Zero {
             latencies.push(Latency::Zero);
         }
         latencies
     }
 
+    /// Runs the work in each mode at the chosen latencies, and again without any, and prints what `table` makes of it.
+    ///
+    /// With `--json` stdout gets one document, of the chosen latencies; the tables go to stderr, so that the ratios of the
+    /// model never stand without those of the code alone.
+    pub fn compare<R: Serialize>(
+        &self,
+        modes: ModeChoice,
+        mut work: impl FnMut(Mode, &Latency) -> Outcome<R>,
+        table: impl Fn(&Latency, &[R]) -> String,
+    ) -> Outcome<()> {
+        self.name_other_devices();
+        for (index, latency) in self.latencies(modes).iter().enumerate() {
+            let reports = modes.modes().iter().map(|&mode| work(mode, latency)).collect::<Outcome<Vec<R>>>()?;
+            if self.json && index == 0 {
+                print_json(&reports)?;
+            }
+            self.say(&table(latency, &reports));
+        }
+        if self.is_software() {
+            self.say(MODEL_NOTE);
+        }
+        Ok(())
+    }
+
+    /// Prints text for people: to stdout, or to stderr when stdout is for JSON.
+    pub fn say(&self, text: &str) {
+        match self.json {
+            true => eprintln!("{text}"),
+            false => println!("{text}"),
+        }
+    }
+
     /// Says on stderr which devices that can launch are there besides the chosen one.
-    pub fn name_other_devices(&self) {
+    fn name_other_devices(&self) {
         for info in Device::enumerate() {
             if info.can_launch && self.is_software() && info.kind() != DeviceKind::Software {
                 eprintln!("note: {} is usable; choose it with --device {}", info.name, info.selector);
@@ -168,14 +203,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn people_see_zero_latencies_beside_the_chosen_ones() {
+    fn zero_latencies_stand_beside_the_chosen_ones() {
         let mut options = DeviceOptions { device: "software".into(), latency: Latency::Default, json: false };
-        assert_eq!(options.latencies(), [Latency::Default, Latency::Zero]);
+        assert_eq!(options.latencies(ModeChoice::Batched), [Latency::Default, Latency::Zero]);
         options.json = true;
-        assert_eq!(options.latencies(), [Latency::Default]);
-        options.json = false;
+        assert_eq!(options.latencies(ModeChoice::All), [Latency::Default, Latency::Zero]);
+        assert_eq!(options.latencies(ModeChoice::Batched), [Latency::Default]);
         options.latency = Latency::Zero;
-        assert_eq!(options.latencies(), [Latency::Zero]);
+        assert_eq!(options.latencies(ModeChoice::All), [Latency::Zero]);
     }
 
     #[test]
