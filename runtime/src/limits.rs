@@ -9,6 +9,12 @@ use crate::error::{Error, Result};
 /// Environment variable that chooses the policy where the program does not.
 pub const POLICY_VARIABLE: &str = "DXGRT_POLICY";
 
+/// The most operations that a device may be opened for: the queue has a place for each, of some 200 bytes.
+const DEVICE_OPERATIONS_MAX: u32 = 1 << 20;
+
+/// The most staging memory: far more than hosts have, and sums of such sizes stay numbers.
+const STAGING_BYTES_MAX: u64 = 1 << 40;
+
 /// When accepted operations are handed to the device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -183,6 +189,18 @@ impl Limits {
         positive("limit memory_chunk_bytes", self.memory_chunk_bytes)?;
         self.stream_operations.check("limit stream_operations")?;
         self.device_operations.check("limit device_operations")?;
+        let at_most = |name: &str, value: u64, most: u64| {
+            if value <= most {
+                return Ok(());
+            }
+            Err(Error::BadSetting {
+                name: name.into(),
+                value: value.to_string().into(),
+                expected: format!("it must be at most {most}").into(),
+            })
+        };
+        at_most("limit device_operations", self.device_operations.high.into(), DEVICE_OPERATIONS_MAX.into())?;
+        at_most("limit staging_bytes", self.staging_bytes, STAGING_BYTES_MAX)?;
         // The driver's timeout would lose the device for work that is in order.
         if self.batch_device_time >= Duration::from_secs(2) {
             return Err(Error::BadSetting {

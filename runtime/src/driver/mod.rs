@@ -6,6 +6,7 @@
 //! | part | who may touch it |
 //! |---|---|
 //! | `queue`, `controls`, `counters`, `doze`, `wake` | any task |
+//! | `overflow` (requests that found `controls` full) | any task, behind a lock; emptied by the holder of the driver role |
 //! | `role` (scheduler, batch, queues) | the holder of the driver role |
 //! | `registry` (stream and event ids) | any task, behind a lock; never on the path of an operation |
 //! | `settings` | read by any task, replaced as a whole by `set_settings` |
@@ -33,6 +34,7 @@ use crate::stats::Stats;
 mod attend;
 mod counters;
 mod loss;
+mod overflow;
 mod registry;
 mod settings;
 mod spread;
@@ -47,6 +49,7 @@ mod wake;
 pub(crate) use stream::{Cause, StreamShared};
 
 use counters::Counters;
+use overflow::Overflow;
 
 use registry::Registry;
 use state::State;
@@ -123,6 +126,7 @@ pub(crate) struct Engine {
     origin: Instant,
     queue: EnqueueQueue<Operation<Op>>,
     controls: EnqueueQueue<Control>,
+    overflow: Overflow,
     role: DriverRole<State>,
     admission: Admission,
     registry: Registry,
@@ -161,6 +165,7 @@ impl Engine {
         Ok(Engine {
             queue,
             controls,
+            overflow: Overflow::default(),
             role: DriverRole::new(state),
             admission: Admission::new(admission::Bound { high: bound.high, low: bound.low }),
             registry: Registry::default(),

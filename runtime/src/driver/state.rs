@@ -186,6 +186,9 @@ impl State {
             while let Some((_, control)) = self.controls.pop() {
                 self.obey(engine, now, control);
             }
+            for control in engine.overflow.take() {
+                self.obey(engine, now, control);
+            }
             if engine.take_flush_all() {
                 self.scheduler.handle_drain(now);
             }

@@ -84,15 +84,20 @@ impl Engine {
     }
 
     pub(super) fn request(&self, control: Control) {
-        while self.controls.try_push(|_| control).is_none() {
-            if let Control::Waiter { .. } | Control::Flush { .. } | Control::Drain = control {
-                // Handing everything over serves these too.
+        if self.controls.try_push(|_| control).is_some() {
+            return;
+        }
+        match control {
+            // Handing everything over serves these too.
+            Control::Waiter { .. } | Control::Flush { .. } | Control::Drain => {
                 self.flush_all.store(true, Ordering::Release);
-                return;
             }
-            // These must not be lost; driving makes room.
-            self.drive();
-            std::thread::yield_now();
+            // These must not be lost, and whoever asks may be the driver itself, letting go of what an operation kept:
+            // waiting for room here could be waiting for oneself.
+            Control::StreamDropped { .. } | Control::EventDropped { .. } | Control::Configure => {
+                self.overflow.add(control);
+                self.drive();
+            }
         }
     }
 

@@ -166,3 +166,34 @@ fn a_module_dropped_in_flight_stays_loaded_for_its_launches() {
     }
     assert_eq!(stream.try_copy_out(&x).unwrap().wait().unwrap(), [10; 4]);
 }
+
+#[test]
+fn thousands_of_streams_and_events_dropped_in_flight_are_let_go() {
+    // More events retire at once than requests fit into the driver's queue, and it is the driver that lets them go.
+    const ROUNDS: usize = 6000;
+    let (tell, told) = std::sync::mpsc::channel();
+    // On a thread of its own, so that a hang is a failure.
+    std::thread::spawn(move || {
+        let device = device();
+        let kernels = kernels(&device);
+        let y = device.alloc::<u32>(ROUNDS).unwrap();
+        let sums = block_on(async {
+            device.stream()?.fill(&y, 0u32).await?.await?;
+            // Only the two streams of a round are ordered: each pair has an element of its own.
+            for round in 0..ROUNDS {
+                let element = y.slice(round..round + 1)?;
+                let (first, second) = (device.stream()?, device.stream()?);
+                let event = Event::without_time(&device)?;
+                first.launch(&kernels.bump, 1, args![element.read_write()]).await?;
+                first.record(&event).await?;
+                second.wait(&event).await?;
+                second.launch(&kernels.bump, 1, args![element.read_write()]).await?;
+            }
+            device.synchronize().await?;
+            device.stream()?.copy_out(&y).await?.await
+        });
+        let _nobody_waits_any_more = tell.send(sums);
+    });
+    let sums = told.recv_timeout(Duration::from_secs(60)).expect("no operation is lost, and none hangs");
+    assert_eq!(sums.unwrap(), [2; ROUNDS]);
+}

@@ -208,6 +208,10 @@ fn use_after_shutdown() {
 fn limits_without_sense() {
     let impossible = Limits { stream_operations: Bound::new(0, 0), ..Limits::default() };
     says(Device::builder().selector("software").limits(impossible).open(), &["stream_operations", "at least 1"]);
+    let endless = Limits { device_operations: Bound::new(u32::MAX, 1), ..Limits::default() };
+    says(Device::builder().selector("software").limits(endless).open(), &["device_operations", "at most 1048576"]);
+    let endless = Limits { staging_bytes: u64::MAX, ..Limits::default() };
+    says(Device::builder().selector("software").limits(endless).open(), &["staging_bytes", "at most"]);
     says(Device::builder().selector("software").policy(Policy::Fixed(0)).open(), &["fixed:0"]);
     let device = device();
     let fixed = Limits { hardware_queues: 3, ..Limits::default() };
