@@ -153,6 +153,7 @@ impl DeviceShared {
                 return Err(short);
             }
             self.engine.flush_everything();
+            self.engine.check_open()?;
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(2));
             self.sweep();

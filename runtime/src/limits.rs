@@ -142,7 +142,7 @@ pub struct Limits {
     /// Bytes that may be under way in the VM's message ring (256 KiB, shared by everybody in the VM; when it is full the
     /// sender sleeps 1–2 ms).
     pub ring_bytes: u32,
-    /// Hardware queues that streams are spread over. *At opening.*
+    /// Hardware queues that streams are spread over, 32 at most. *At opening.*
     pub hardware_queues: u16,
     /// Memory for host data on its way to or from the device. *At opening.*
     pub staging_bytes: u64,
@@ -199,6 +199,7 @@ impl Limits {
                 expected: format!("it must be at most {most}").into(),
             })
         };
+        at_most("limit hardware_queues", self.hardware_queues.into(), dxg_scheduler::Config::QUEUES_MAX.into())?;
         at_most("limit device_operations", self.device_operations.high.into(), DEVICE_OPERATIONS_MAX.into())?;
         at_most("limit staging_bytes", self.staging_bytes, STAGING_BYTES_MAX)?;
         // The driver's timeout would lose the device for work that is in order.
@@ -266,12 +267,13 @@ mod tests {
     #[test]
     fn default_limits_are_valid_and_impossible_ones_are_not() {
         Limits::default().check().unwrap();
-        let change: [fn(&mut Limits); 6] = [
+        let change: [fn(&mut Limits); 7] = [
             |l| l.batch_operations = 0,
             |l| l.stream_operations = Bound::new(0, 0),
             |l| l.device_operations = Bound::new(4, 4),
             |l| l.batch_device_time = Duration::from_secs(2),
             |l| l.hardware_queues = 0,
+            |l| l.hardware_queues = 33,
             |l| l.staging_bytes = 0,
         ];
         for change in change {

@@ -35,7 +35,8 @@ pub struct Parameters {
     pub async_messages: bool,
     /// VMBus interface version; 40 and above prefix each message with 16 routing bytes. Source: current driver.
     pub vmbus_version: u32,
-    /// Whether the host maps existing system memory page by page (new hosts) instead of by GPADL (old ones).
+    /// Whether the host maps existing system memory page by page (new hosts) instead of by GPADL (old ones). Source: both
+    /// ways of the driver; that a host of today takes the new one is an assumption.
     pub map_guest_pages: bool,
     /// Milliseconds a piece of work may run before the device is lost. Source: the Windows default (TdrDelay).
     pub tdr_ms: f64,
