@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use dxg_examples::{
-    DeviceOptions, Figures, Latency, Mode, ModeChoice, Outcome, Table, block_on, finish, progress_bar, ratio,
+    DeviceOptions, Figures, Latency, Mode, ModeChoice, Outcome, Table, block_on, finish, progress_bar, wall_time_ratio,
 };
 use dxg_runtime::{Device, Kernel, ModuleSource, RustKernel, args};
 use indicatif::ProgressBar;
@@ -165,8 +165,7 @@ fn table(latency: &Latency, reports: &[Report]) -> String {
     }
     text += &format!("{table}\n");
     if let [first, .., last] = reports {
-        let times = ratio(first.figures.wall_ms, last.figures.wall_ms);
-        text += &format!("  {} over {}: {times} the wall time\n", first.mode.name(), last.mode.name());
+        text += &wall_time_ratio((first.mode, &first.figures), (last.mode, &last.figures));
     }
     text
 }

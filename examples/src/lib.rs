@@ -14,7 +14,7 @@ mod random;
 pub use digits::{CLASSES, Dataset, Digits, PIXELS};
 pub use figures::Figures;
 pub use options::{DeviceOptions, Latency, Mode, ModeChoice};
-pub use output::{Table, progress_bar, ratio};
+pub use output::{Table, progress_bar, ratio, wall_time_ratio};
 pub use percentiles::Percentiles;
 pub use random::Random;
 

@@ -3,7 +3,7 @@
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::Outcome;
+use crate::{Figures, Mode, Outcome};
 
 /// Printed under every figure of the software adapter.
 pub const MODEL_NOTE: &str = concat!(
@@ -56,6 +56,12 @@ pub fn ratio(a: f64, b: f64) -> String {
         0.0 => "–".into(),
         _ => format!("{:.1} ×", a / b),
     }
+}
+
+/// The sentence below a table: how much longer the first mode took than the last.
+pub fn wall_time_ratio(first: (Mode, &Figures), last: (Mode, &Figures)) -> String {
+    let times = ratio(first.1.wall_ms, last.1.wall_ms);
+    format!("  {} over {}: {times} the wall time\n", first.0.name(), last.0.name())
 }
 
 /// Prints one JSON document to stdout.

@@ -115,11 +115,7 @@ pub(super) fn create_hw_queue(call: &mut Call<'_>) -> Outcome {
             .and_then(|()| put!(call, Args, queue_progress_fence_cpu_va = &cpu_address))
             .and_then(|()| put!(call, Args, queue_progress_fence_gpu_va = &reply.other))
             .and_then(|()| call.write_bytes(args.priv_drv_data, &data))
-            .inspect_err(|_| {
-                let mut objects = call.process.objects_mut();
-                objects.remove(reply.handle);
-                objects.remove(reply.second);
-            })
+            .inspect_err(|_| forget(call, &reply))
     });
     if let Err(errno) = written {
         if reply.handle != 0 {
@@ -128,6 +124,13 @@ pub(super) fn create_hw_queue(call: &mut Call<'_>) -> Outcome {
         return Err(errno);
     }
     Ok(ret)
+}
+
+/// Takes a queue and its fence out of the handle table again: the client could not be told of them.
+fn forget(call: &Call<'_>, reply: &Reply) {
+    let mut objects = call.process.objects_mut();
+    objects.remove(reply.handle);
+    objects.remove(reply.second);
 }
 
 pub(super) fn destroy_hw_queue(call: &mut Call<'_>) -> Outcome {
@@ -165,11 +168,7 @@ pub(super) fn create_paging_queue(call: &mut Call<'_>) -> Outcome {
         put!(call, Args, paging_queue = &sys::d3dkmthandle { v: reply.handle })
             .and_then(|()| put!(call, Args, sync_object = &sys::d3dkmthandle { v: reply.second }))
             .and_then(|()| put!(call, Args, fence_cpu_virtual_address = &cpu_address))
-            .inspect_err(|_| {
-                let mut objects = call.process.objects_mut();
-                objects.remove(reply.handle);
-                objects.remove(reply.second);
-            })
+            .inspect_err(|_| forget(call, &reply))
     });
     if let Err(errno) = written {
         if reply.handle != 0 {
