@@ -79,6 +79,8 @@ mod open;
 mod pod;
 mod request;
 mod selector;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod stats;
 mod stream;
 mod sync;

@@ -1,0 +1,21 @@
+//! A simulator: operation streams in, figures out, in virtual time and the same in every run.
+//!
+//! ```text
+//! trace ─▶ Workload ─▶ simulate(policy) ─▶ Report      the real scheduler, the adapter's cost model, a virtual clock
+//!              └─────▶ lower_bound                     what no policy can beat; shares no code with the policies
+//! ```
+//!
+//! What is modelled: the ring, the host and the GPU, by the models that the software adapter runs on
+//! ([`dxg_io::software::model`]); the scheduler is not modelled but run. What is assumed: [`ENQUEUE_NS`] of host time for
+//! each operation.
+
+mod report;
+mod timeline;
+mod workload;
+
+pub use report::{Latencies, Report, SimPolicy};
+pub use timeline::{HostCall, SimEvent, Timeline};
+pub use workload::{Action, Client, SimCopy, SimOperation, SimWork, Wait, Workload};
+
+/// Nanoseconds of host time that accepting one operation takes. Assumption, alike for the bound and every policy.
+pub const ENQUEUE_NS: u64 = 200;
