@@ -1,0 +1,50 @@
+//! `dxgrt`: shows what batching gains. Reads the command line, runs one subcommand, and turns its result into an exit code:
+//! 0, done; 1, it failed, or a promise that it checks does not hold; 2, the command line was wrong.
+#![deny(missing_docs)]
+
+mod commands;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{Outcome, Verdict, bench};
+
+/// Shows what batching many small GPU operations gains
+#[derive(Parser)]
+#[command(name = "dxgrt", version, after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes:
+  0  done
+  1  the run failed, or a promise that it checks does not hold
+  2  the command line was wrong";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measure what one operation costs, beside a plain call and the floor of any hand-over
+    Bench(bench::Arguments),
+}
+
+impl Command {
+    fn run(&self) -> Outcome<Verdict> {
+        match self {
+            Command::Bench(arguments) => arguments.run(),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command.run() {
+        Ok(Verdict::Holds) => ExitCode::SUCCESS,
+        Ok(Verdict::Broken) => ExitCode::FAILURE,
+        Err(failure) => {
+            output::complain(&failure.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
