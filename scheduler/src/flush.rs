@@ -34,6 +34,8 @@ pub(crate) struct View {
     /// Batches in flight on the queue and on the device.
     pub(crate) in_flight: u32,
     pub(crate) device_in_flight: u32,
+    /// A submission to the queue is still under way.
+    pub(crate) busy: bool,
     /// How many may be in flight on the queue.
     pub(crate) window: u32,
     /// When the first of what could go became ready.
@@ -54,7 +56,7 @@ pub(crate) fn due(view: &View, config: &Config) -> Option<(Nanos, FlushReason)> 
         Policy::Fixed(count) => count.min(config.limits.operations),
         Policy::Adaptive => config.limits.operations,
     };
-    if view.in_flight >= view.window {
+    if view.busy || view.in_flight >= view.window {
         return None;
     }
     let at_once = if view.ready.operations >= operations {
@@ -102,6 +104,7 @@ mod tests {
             draining: false,
             in_flight: 0,
             device_in_flight: 0,
+            busy: false,
             window: 2,
             gather_start: 1_000,
             last_batch: 900,

@@ -56,6 +56,8 @@ pub(crate) struct Queue<T> {
     pub(crate) assigned: u32,
     /// It runs long operations: streams with short ones keep away. Ends when no stream sticks to it.
     pub(crate) long: bool,
+    /// A submission to it is still under way in a call that blocks: nothing more goes to it.
+    pub(crate) busy: bool,
     /// Estimated time of what is pending (blocked or ready) and of what is in flight.
     pub(crate) pending_load: Nanos,
     pub(crate) in_flight_load: Nanos,
@@ -86,6 +88,7 @@ impl<T> Queue<T> {
             flushing: 0,
             assigned: 0,
             long: false,
+            busy: false,
             pending_load: 0,
             in_flight_load: 0,
             gather_start: 0,

@@ -9,10 +9,15 @@
 //! ([`dxg_io::software::model`]); the scheduler is not modelled but run. What is assumed: [`ENQUEUE_NS`] of host time for
 //! each operation.
 
+mod engine;
+mod gpu;
+mod ours;
+mod peers;
 mod report;
 mod timeline;
 mod workload;
 
+pub use engine::{SimError, simulate};
 pub use report::{Latencies, Report, SimPolicy};
 pub use timeline::{HostCall, SimEvent, Timeline};
 pub use workload::{Action, Client, SimCopy, SimOperation, SimWork, Wait, Workload};

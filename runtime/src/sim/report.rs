@@ -93,3 +93,15 @@ pub struct Report {
     /// Latencies of each client's operations, in the order of clients.
     pub client_latencies: Vec<Latencies>,
 }
+
+impl Latencies {
+    /// The percentiles of a set, by nearest rank; zeros of none.
+    pub(super) fn of(latencies: &mut [u64]) -> Latencies {
+        latencies.sort_unstable();
+        let rank = |part: f64| {
+            let at = (latencies.len() as f64 * part).ceil() as usize;
+            latencies.get(at.saturating_sub(1)).copied().unwrap_or_default()
+        };
+        Latencies { p50: rank(0.5), p99: rank(0.99), max: rank(1.0) }
+    }
+}

@@ -52,6 +52,8 @@ pub struct SimOperation {
     pub gpu: u64,
     /// Operations of one wave with the same value may run as one; usually the line of the trace.
     pub merge: Option<u64>,
+    /// Which kernel it is, as far as measured times go: small and dense numbers. Unused by copies and fills.
+    pub kernel: u32,
 }
 
 /// What an operation does.

@@ -94,6 +94,7 @@ impl<T> Scheduler<T> {
             draining: self.draining,
             in_flight: queue.batches.len() as u32,
             device_in_flight: self.batches_in_flight,
+            busy: queue.busy,
             window: window::window(cost, queue.batch_time.or(cost), self.config.in_flight_max),
             gather_start: queue.gather_start,
             last_batch: queue.last_batch,

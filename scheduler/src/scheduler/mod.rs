@@ -278,6 +278,22 @@ impl<T> Scheduler<T> {
         self.draining = self.pending != 0;
     }
 
+    /// A batch was polled whose submission blocks another thread for a while (a round trip): nothing more goes to this
+    /// queue until [`handle_queue_free`](Self::handle_queue_free).
+    pub fn handle_queue_busy(&mut self, queue: QueueId) {
+        if let Some(queue) = self.queues.get_mut(usize::from(queue.0)) {
+            queue.busy = true;
+        }
+    }
+
+    /// The submission is through.
+    pub fn handle_queue_free(&mut self, now: Nanos, queue: QueueId) {
+        self.advance(now);
+        if let Some(queue) = self.queues.get_mut(usize::from(queue.0)) {
+            queue.busy = false;
+        }
+    }
+
     /// A kernel's measured time. The first counts whole, later ones by a quarter.
     pub fn handle_kernel_time(&mut self, cost: CostKey, time: Nanos) {
         self.costs.measured(cost, time);

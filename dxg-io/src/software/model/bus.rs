@@ -10,6 +10,7 @@
 //! |---|---|---|
 //! | the sender goes on at | t + posted (+ doorbell) | done + round trip / 2 |
 //! | the host reads it at | when idle, not before the sender goes on | when idle, not before t + round trip / 2 − message |
+//! | … a submission | the same | when idle, not before t + round trip / 2 |
 //! | done | read + message (+ submission) | read + message |
 
 use std::collections::VecDeque;
@@ -173,6 +174,9 @@ impl<T> Bus<T> {
         let ring_bytes = ring_cost(message.payload);
         let sender_resumes = now + costs.posted + if doorbell { costs.doorbell } else { 0 };
         let arrival = match message.round_trip {
+            // A plain round trip's cost is that of a whole exchange, the host's handling included. A submission's
+            // host work comes on top of it, whole.
+            true if message.submission => now + costs.half_round_trip,
             true => now + costs.half_round_trip.saturating_sub(costs.host_message),
             false => sender_resumes,
         };
@@ -314,6 +318,13 @@ mod tests {
         assert_eq!((query.payload, us(query.at + bus.half_round_trip())), ("query", 43.0));
         assert_eq!(bus.take(25_000).unwrap().payload, "late");
         assert_eq!(bus.next_due(), None);
+    }
+
+    #[test]
+    fn a_submission_by_round_trip_costs_its_host_work_on_top() {
+        let mut bus = Bus::new(&Parameters::default());
+        bus.send(0, Message { round_trip: true, ..SUBMIT }, ());
+        assert_eq!(us(bus.take(1_000_000).unwrap().at), 26.3);
     }
 
     #[test]

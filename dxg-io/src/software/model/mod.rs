@@ -1,4 +1,4 @@
 //! What things cost: pure state machines that take time as an argument.
 
 pub mod bus;
-pub(crate) mod slots;
+pub mod slots;

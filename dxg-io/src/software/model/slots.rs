@@ -9,23 +9,27 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 /// Which copy engine moves the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
+pub enum Direction {
+    /// From host memory.
     HostToDevice,
+    /// To host memory.
     DeviceToHost,
+    /// Inside device memory; fills too.
     DeviceToDevice,
 }
 
 /// A dispatch that has been given its slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Started {
+pub struct Started {
     /// When it starts.
     pub start: u64,
-    slots: u32,
+    /// How many slots it holds.
+    pub slots: u32,
 }
 
 /// The execution resources of the GPU.
 #[derive(Debug)]
-pub(crate) struct Slots {
+pub struct Slots {
     launch_ns: u64,
     total: u32,
     copy_bytes_per_us: u64,
@@ -37,20 +41,20 @@ pub(crate) struct Slots {
 
 impl Slots {
     /// Free resources.
-    pub(crate) fn new(launch_ns: u64, block_slots: u32, copy_bytes_per_us: u64) -> Self {
+    pub fn new(launch_ns: u64, block_slots: u32, copy_bytes_per_us: u64) -> Self {
         let total = block_slots.max(1);
         let free = BinaryHeap::from([Reverse((0, total))]);
         Self { launch_ns, total, copy_bytes_per_us, free, engines: [0; 3] }
     }
 
     /// Whether nothing costs anything.
-    pub(crate) fn is_free_of_charge(&self) -> bool {
+    pub fn is_free_of_charge(&self) -> bool {
         self.launch_ns == 0 && self.copy_bytes_per_us == 0
     }
 
     /// Gives a dispatch of so many blocks, ready at `ready`, the slots that are free first, and its start. Slots come
     /// back with [`Slots::complete`]; those of a launch that never ends stay taken.
-    pub(crate) fn start(&mut self, ready: u64, blocks: u64) -> Started {
+    pub fn start(&mut self, ready: u64, blocks: u64) -> Started {
         let wanted = u32::try_from(blocks).unwrap_or(u32::MAX).clamp(1, self.total);
         let (mut start, mut slots) = (ready, 0);
         while slots < wanted {
@@ -67,7 +71,7 @@ impl Slots {
     }
 
     /// The dispatch has really ended at `end`; answers when it is complete.
-    pub(crate) fn complete(&mut self, started: Started, end: u64) -> u64 {
+    pub fn complete(&mut self, started: Started, end: u64) -> u64 {
         let complete = end.max(started.start.saturating_add(self.launch_ns));
         if started.slots > 0 {
             self.free.push(Reverse((complete, started.slots)));
@@ -75,8 +79,15 @@ impl Slots {
         complete
     }
 
+    /// A copy that is ready at `ready` and keeps the engine of its direction for `time`; answers when it is complete.
+    pub fn copy_for(&mut self, direction: Direction, ready: u64, time: u64) -> u64 {
+        let engine = &mut self.engines[direction as usize];
+        *engine = ready.max(*engine).saturating_add(time);
+        *engine
+    }
+
     /// A copy packet ready at `ready` that has really ended at `end`; answers when it is complete.
-    pub(crate) fn copy(&mut self, direction: Direction, ready: u64, bytes: u64, end: u64) -> u64 {
+    pub fn copy(&mut self, direction: Direction, ready: u64, bytes: u64, end: u64) -> u64 {
         let engine = &mut self.engines[direction as usize];
         let start = ready.max(*engine);
         let transfer = match self.copy_bytes_per_us {
