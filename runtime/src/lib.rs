@@ -108,6 +108,12 @@ pub use selector::{DEVICE_VARIABLE, DeviceKind, Selector};
 pub use stats::{FlushCounts, MemoryInfo, Stats};
 pub use stream::{Priority, Stream, StreamBuilder};
 
+/// Bytes that an accepted operation takes until it is batched: what `dxgrt bench` tells.
+#[doc(hidden)]
+pub const fn pending_operation_bytes() -> usize {
+    size_of::<dxg_scheduler::Operation<op::Op>>()
+}
+
 /// What most programs need: `use dxg_runtime::prelude::*;`.
 pub mod prelude {
     pub use crate::{
