@@ -107,7 +107,7 @@ fn cases(workload: Workload) -> Vec<Case> {
 /// Measures all cases of the workloads.
 pub fn measure(workloads: &[Workload], scale: Scale) -> Outcome<Vec<Row>> {
     let mut peers: Vec<Box<dyn Peer>> =
-        vec![Box::new(Arc::new(Ours::open(STREAMS)?)), Box::new(Floor::start()?), Box::new(Plain::new())];
+        vec![Box::new(Arc::new(Ours::open(STREAMS)?)), Box::new(Floor::start(STREAMS)?), Box::new(Plain::new())];
     let cases: Vec<Case> = workloads.iter().flat_map(|&workload| cases(workload)).collect();
     let mut table = Vec::new();
     for &case in &cases {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
 
 use super::floor::{Floor, FloorClient};
@@ -26,34 +25,27 @@ const GROWTH_ROUNDS: usize = 5;
 const LEAST_OF_A_TASK: usize = 4;
 
 /// Where tasks run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Executor {
-    /// All on the thread that waits for them.
-    OneThread,
-    /// On two threads of the executor.
-    TwoThreads,
+    /// All on the thread that waits for them: tokio's current-thread runtime.
+    CurrentThread,
+    /// On so many threads of their own: tokio's multi-thread runtime, with a thread for each core as it has by itself.
+    Workers(usize),
 }
 
 impl Executor {
-    /// Those that are measured on so many cores.
-    pub fn on(cores: usize) -> &'static [Executor] {
-        match cores {
-            0 | 1 => &[Executor::OneThread],
-            _ => &[Executor::OneThread, Executor::TwoThreads],
-        }
-    }
-
-    fn name(self) -> &'static str {
+    fn name(self) -> String {
         match self {
-            Executor::OneThread => "64 tasks, 1 thread",
-            Executor::TwoThreads => "64 tasks, 2 threads",
+            Executor::CurrentThread => format!("{TASKS} tasks, 1 thread"),
+            Executor::Workers(1) => format!("{TASKS} tasks, 1 worker"),
+            Executor::Workers(n) => format!("{TASKS} tasks, {n} workers"),
         }
     }
 
     fn build(self) -> Outcome<Runtime> {
         Ok(match self {
-            Executor::OneThread => Builder::new_current_thread().build()?,
-            Executor::TwoThreads => Builder::new_multi_thread().worker_threads(2).build()?,
+            Executor::CurrentThread => Builder::new_current_thread().build()?,
+            Executor::Workers(n) => Builder::new_multi_thread().worker_threads(n).build()?,
         })
     }
 }
@@ -62,14 +54,14 @@ impl Executor {
 #[derive(Clone, Debug)]
 enum Server {
     Ours(OurClient),
-    Floor(FloorClient, usize),
+    Floor(FloorClient),
 }
 
 impl Server {
     fn name(&self) -> &'static str {
         match self {
             Server::Ours(_) => "dxgrt",
-            Server::Floor(..) => "floor",
+            Server::Floor(_) => "floor",
         }
     }
 
@@ -77,8 +69,8 @@ impl Server {
     async fn request(&self, values: &mut Vec<f32>) -> Outcome<()> {
         match self {
             Server::Ours(client) => client.request(values).await,
-            Server::Floor(client, buffer) => {
-                *values = client.request(*buffer, std::mem::take(values)).await?;
+            Server::Floor(client) => {
+                *values = client.request(std::mem::take(values)).await?;
                 Ok(())
             }
         }
@@ -87,14 +79,14 @@ impl Server {
     async fn launch(&self) -> Outcome<()> {
         match self {
             Server::Ours(client) => Ok(client.launch(FACTOR).await?.await?),
-            Server::Floor(client, buffer) => client.launch(*buffer).await,
+            Server::Floor(client) => client.launch().await,
         }
     }
 
     async fn read(&self) -> Outcome<Vec<f32>> {
         match self {
             Server::Ours(client) => client.read().await,
-            Server::Floor(client, buffer) => client.read(*buffer).await,
+            Server::Floor(client) => Ok(client.read()),
         }
     }
 }
@@ -103,19 +95,17 @@ fn our_servers(ours: &Ours) -> Vec<Server> {
     ours.clients().iter().cloned().map(Server::Ours).collect()
 }
 
-fn floor_servers(floor: &Floor, n: usize) -> Outcome<Vec<Server>> {
-    let client = floor.client()?;
-    Ok((0..n).map(|buffer| Server::Floor(client.clone(), buffer)).collect())
+fn floor_servers(floor: &Floor) -> Vec<Server> {
+    floor.clients().iter().cloned().map(Server::Floor).collect()
 }
 
 /// Measures W3 on so many cores.
 pub fn requests(cores: usize, scale: Scale) -> Outcome<Vec<Row>> {
-    let (ours, floor) = (Ours::open(TASKS)?, Floor::start()?);
-    futures::executor::block_on(floor.client()?.clear(TASKS))?;
-    let peers = [our_servers(&ours), floor_servers(&floor, TASKS)?];
+    let (ours, floor) = (Ours::open(TASKS)?, Floor::start(TASKS)?);
+    let peers = [our_servers(&ours), floor_servers(&floor)];
     let data = Arc::new(RequestData::new());
     let mut rows = Vec::new();
-    for &executor in Executor::on(cores) {
+    for executor in [Executor::CurrentThread, Executor::Workers(cores)] {
         let runtime = executor.build()?;
         let mut table = [Series::new("dxgrt")?, Series::new("floor")?];
         let progress = Progress::new("requests", scale.rounds as u64);
@@ -132,9 +122,7 @@ pub fn requests(cores: usize, scale: Scale) -> Outcome<Vec<Row>> {
             progress.advance(u64::from(round > 0));
         }
         let reference = &table[1];
-        rows.extend(
-            table.iter().map(|s| s.row("w3", executor.name().into(), scale.requests as usize, Some(reference))),
-        );
+        rows.extend(table.iter().map(|s| s.row("w3", executor.name(), scale.requests as usize, Some(reference))));
     }
     Ok(rows)
 }
@@ -168,19 +156,19 @@ async fn serve(servers: &[Server], data: &Arc<RequestData>, requests: u32) -> Ou
 /// Measures what a launch costs that its task awaits before the next, with ever more tasks.
 pub fn growth(scale: Scale) -> Outcome<Vec<Growth>> {
     let rounds = scale.rounds.min(GROWTH_ROUNDS);
-    let runtime = Executor::OneThread.build()?;
+    let runtime = Executor::CurrentThread.build()?;
     let mut found = Vec::new();
     let progress = Progress::new("task counts", (COUNTS.len() * rounds) as u64);
     for tasks in COUNTS {
-        let (ours, floor) = (Ours::open(tasks)?, Floor::start()?);
+        let (ours, floor) = (Ours::open(tasks)?, Floor::start(tasks)?);
         let operations = scale.growth.max(tasks * LEAST_OF_A_TASK) / tasks * tasks;
-        let peers = [our_servers(&ours), floor_servers(&floor, tasks)?];
+        let peers = [our_servers(&ours), floor_servers(&floor)];
         let mut table = [Series::new("dxgrt")?, Series::new("floor")?];
         for round in 0..=rounds {
             for client in ours.clients() {
                 futures::executor::block_on(client.clear())?;
             }
-            futures::executor::block_on(floor.client()?.clear(tasks))?;
+            floor.clients().iter().for_each(FloorClient::clear);
             for (servers, series) in peers.iter().zip(&mut table) {
                 settle();
                 let begin = Moment::now()?;
