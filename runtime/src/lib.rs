@@ -76,6 +76,8 @@ mod memory;
 mod module;
 mod op;
 mod open;
+#[cfg(feature = "sim")]
+pub mod perfetto;
 mod pod;
 mod request;
 mod selector;

@@ -9,17 +9,28 @@
 //! ([`dxg_io::software::model`]); the scheduler is not modelled but run. What is assumed: [`ENQUEUE_NS`] of host time for
 //! each operation.
 
+mod bound;
+mod draw;
 mod engine;
+mod fields;
 mod gpu;
 mod ours;
 mod peers;
 mod report;
+pub mod synthetic;
 mod timeline;
+mod trace;
 mod workload;
 
+pub use bound::lower_bound;
+pub use draw::{Drawing, Labels};
 pub use engine::{SimError, simulate};
 pub use report::{Latencies, Report, SimPolicy};
 pub use timeline::{HostCall, SimEvent, Timeline};
+pub use trace::{
+    COPY_STAGGER_NS, LineProblem, MAX_BYTES, MAX_COPIES, MAX_LINE_BYTES, MAX_LINES, MAX_THINK, MAX_WORKLOAD_LINES,
+    ReplayError, Trace, TraceError, TraceLine, TraceStep,
+};
 pub use workload::{Action, Client, SimCopy, SimOperation, SimWork, Wait, Workload};
 
 /// Nanoseconds of host time that accepting one operation takes. Assumption, alike for the bound and every policy.
