@@ -1,6 +1,8 @@
 //! What the end-to-end tests share: devices without modelled latencies, and kernels whose results are easy to predict.
 #![deny(missing_docs)]
 
+pub mod goals;
+
 use std::future::Future;
 
 use dxg_runtime::{Device, Kernel, ModuleSource, Parameters, Policy, Result, RustKernel};

@@ -4,7 +4,7 @@ use super::*;
 use crate::sim::SimOperation;
 
 fn launch(stream: u32, gpu: u64, blocks: u64) -> Action {
-    Action::Enqueue(SimOperation { stream, work: SimWork::Launch { blocks }, gpu, merge: None })
+    Action::Enqueue(SimOperation { stream, work: SimWork::Launch { blocks }, gpu, merge: None, kernel: 0 })
 }
 
 fn bound(clients: &[(u64, &[Action])], wait: Wait, parameters: &Parameters) -> u64 {
@@ -78,6 +78,7 @@ fn several_clients_share_the_gpu_and_no_doorbell_is_certain() {
         work: SimWork::Copy { kind: crate::sim::SimCopy::DeviceToHost, bytes: 1 << 40 },
         gpu: 1,
         merge: None,
+        kernel: 0,
     })];
     let clients: [(u64, &[Action]); 4] = [(0, &wide), (0, &wide), (0, &half), (0, &copy)];
     assert_eq!(bound(&clients, Wait::Poll, &posted()), 250_000);

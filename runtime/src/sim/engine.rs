@@ -132,6 +132,8 @@ struct ClientState {
     /// Added to its own stream numbers.
     first_stream: u32,
     outstanding: u64,
+    /// When it learns of the last completion: a wake-up later, if it sleeps.
+    informed: u64,
     waiting: bool,
     done: bool,
     since: u64,
@@ -289,9 +291,10 @@ impl World<'_> {
         let number = state.client;
         let client = &mut self.clients[number as usize];
         client.outstanding -= 1;
+        client.informed = self.now + self.wake_up;
         if client.waiting && client.outstanding == 0 {
             client.waiting = false;
-            let (begin, end) = (client.since, self.now + self.wake_up);
+            let (begin, end) = (client.since, client.informed);
             self.tell(|| SimEvent::Host { client: Some(number), begin, end, call: HostCall::Sync });
             self.schedule(end, Event::Client(number));
         }
@@ -302,7 +305,13 @@ impl World<'_> {
         let now = self.now;
         let state = &mut self.clients[client as usize];
         if state.outstanding == 0 {
-            return false;
+            let informed = state.informed;
+            if informed <= now {
+                return false;
+            }
+            self.tell(|| SimEvent::Host { client: Some(client), begin: now, end: informed, call: HostCall::Sync });
+            self.schedule(informed, Event::Client(client));
+            return true;
         }
         state.waiting = true;
         state.since = now;
@@ -361,6 +370,7 @@ pub fn simulate<'a>(
             next: 0,
             first_stream: streams,
             outstanding: 0,
+            informed: 0,
             waiting: false,
             done: false,
             since: 0,
@@ -490,7 +500,7 @@ fn advance(world: &mut World, decider: &mut Decider, workload: &Workload, number
             if client.done {
                 return;
             }
-            if end && client.outstanding == 0 {
+            if end && client.outstanding == 0 && client.informed <= world.now {
                 client.done = true;
                 world.unfinished -= 1;
                 world.report.makespan = world.report.makespan.max(world.now);

@@ -4,13 +4,13 @@ use super::workload::{Action, Client, SimCopy, SimOperation, SimWork, Wait, Work
 
 const MICROSECOND: u64 = 1_000;
 
-fn launch(gpu: u64, blocks: u64, merge: u64) -> Action {
-    Action::Enqueue(SimOperation { stream: 0, work: SimWork::Launch { blocks }, gpu, merge: Some(merge) })
+fn launch(gpu: u64, blocks: u64, merge: u64, kernel: u32) -> Action {
+    Action::Enqueue(SimOperation { stream: 0, work: SimWork::Launch { blocks }, gpu, merge: Some(merge), kernel })
 }
 
 fn copy(kind: SimCopy, merge: u64) -> Action {
     let work = SimWork::Copy { kind, bytes: 1024 };
-    Action::Enqueue(SimOperation { stream: 0, work, gpu: MICROSECOND, merge: Some(merge) })
+    Action::Enqueue(SimOperation { stream: 0, work, gpu: MICROSECOND, merge: Some(merge), kernel: 0 })
 }
 
 fn polling(clients: Vec<Client>) -> Workload {
@@ -20,14 +20,14 @@ fn polling(clients: Vec<Client>) -> Workload {
 /// One launch of 5 µs on an idle device, awaited at once.
 #[must_use]
 pub fn single() -> Workload {
-    polling(vec![Client { start: 0, streams: 1, actions: vec![launch(5 * MICROSECOND, 4, 0), Action::Sync] }])
+    polling(vec![Client { start: 0, streams: 1, actions: vec![launch(5 * MICROSECOND, 4, 0, 0), Action::Sync] }])
 }
 
 /// So many launches of one kernel that takes 0.1 µs, from one client on one stream, awaited at the end: more messages than
 /// a ring holds, if each is submitted by itself.
 #[must_use]
 pub fn flood(operations: u64) -> Workload {
-    let operation = |index| launch(MICROSECOND / 10, 1, index);
+    let operation = |index| launch(MICROSECOND / 10, 1, index, 0);
     let actions = (0..operations).map(operation).chain([Action::Sync]).collect();
     polling(vec![Client { start: 0, streams: 1, actions }])
 }
@@ -42,9 +42,9 @@ pub fn requests(streams: u32, rounds: u32) -> Workload {
             let step = |step| round * 5 + step;
             actions.extend([
                 copy(SimCopy::HostToDevice, step(0)),
-                launch(2 * MICROSECOND, 4, step(1)),
-                launch(2 * MICROSECOND, 4, step(2)),
-                launch(2 * MICROSECOND, 4, step(3)),
+                launch(2 * MICROSECOND, 4, step(1), 0),
+                launch(2 * MICROSECOND, 4, step(2), 1),
+                launch(2 * MICROSECOND, 4, step(3), 2),
                 copy(SimCopy::DeviceToHost, step(4)),
                 Action::Sync,
             ]);
@@ -71,12 +71,16 @@ pub struct LongAndSmall {
 pub fn long_and_small() -> LongAndSmall {
     let small = |client: u64| {
         let step = |index| {
-            [launch(5 * MICROSECOND, 4, client << 32 | index), Action::Sync, Action::Think((40 + client) * MICROSECOND)]
+            [
+                launch(5 * MICROSECOND, 4, client << 32 | index, 0),
+                Action::Sync,
+                Action::Think((40 + client) * MICROSECOND),
+            ]
         };
         Client { start: client * 11 * MICROSECOND, streams: 1, actions: (0..200).flat_map(step).collect() }
     };
     let long = |client: u64| {
-        let step = |index| [launch(3_000 * MICROSECOND, 256, client << 32 | index), Action::Sync];
+        let step = |index| [launch(3_000 * MICROSECOND, 256, client << 32 | index, 1), Action::Sync];
         Client { start: 0, streams: 1, actions: (0..6).flat_map(step).collect() }
     };
     let alone: Vec<Client> = (1..=4).map(small).collect();

@@ -65,6 +65,8 @@ pub enum TraceStep {
         work: SimWork,
         /// Nanoseconds it runs on the GPU.
         gpu: u64,
+        /// A number for each kernel name; a guess, where names are cut.
+        kernel: u32,
     },
 }
 
@@ -248,8 +250,8 @@ impl Trace {
             }
             actions.push(match line.step {
                 TraceStep::Sync => Action::Sync,
-                TraceStep::Operation { stream, work, gpu } => {
-                    Action::Enqueue(SimOperation { stream, work, gpu, merge: Some(index as u64) })
+                TraceStep::Operation { stream, work, gpu, kernel } => {
+                    Action::Enqueue(SimOperation { stream, work, gpu, merge: Some(index as u64), kernel })
                 }
             });
             free_at = Some(line.at + line.call);
@@ -269,13 +271,23 @@ struct Reader<'a, R> {
     line: u64,
     bytes: u64,
     streams: HashMap<u64, u32>,
+    kernels: HashMap<Option<Box<str>>, u32>,
     trace: Trace,
 }
 
 impl<'a, R: BufRead> Reader<'a, R> {
     fn new(file: &'a str, input: R, compressed: bool) -> Self {
-        let streams = HashMap::new();
-        Reader { file, input, compressed, buffer: Vec::new(), line: 0, bytes: 0, streams, trace: Trace::default() }
+        Reader {
+            file,
+            input,
+            compressed,
+            buffer: Vec::new(),
+            line: 0,
+            bytes: 0,
+            streams: HashMap::new(),
+            kernels: HashMap::new(),
+            trace: Trace::default(),
+        }
     }
 
     fn trace(mut self) -> Result<Trace, TraceError> {
@@ -351,7 +363,12 @@ impl<'a, R: BufRead> Reader<'a, R> {
             Some(work) => {
                 let next = self.streams.len() as u32;
                 let stream = *self.streams.entry(fields.integer("stream")?).or_insert(next);
-                TraceStep::Operation { stream, work, gpu: fields.gpu()? }
+                let next = self.kernels.len() as u32;
+                let kernel = match work {
+                    SimWork::Launch { .. } => *self.kernels.entry(fields.name()).or_insert(next),
+                    SimWork::Copy { .. } | SimWork::Fill { .. } => 0,
+                };
+                TraceStep::Operation { stream, work, gpu: fields.gpu()?, kernel }
             }
         };
         Ok(TraceLine { at, call, step, name: fields.name() })

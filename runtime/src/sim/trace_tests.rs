@@ -34,7 +34,8 @@ fn lines_become_a_workload() {
     let workload = trace.workload(2, 0.5, Wait::Sleep).unwrap();
     assert_eq!((workload.wait, workload.clients.len(), workload.operations()), (Wait::Sleep, 2, 6));
     assert_eq!(workload.clients.iter().map(|client| client.start).collect::<Vec<_>>(), [0, 37_000]);
-    let operation = |stream, work, gpu, line| Action::Enqueue(SimOperation { stream, work, gpu, merge: Some(line) });
+    let operation =
+        |stream, work, gpu, line| Action::Enqueue(SimOperation { stream, work, gpu, merge: Some(line), kernel: 0 });
     let expected = [
         operation(0, SimWork::Launch { blocks: 24 }, 1_500, 0),
         Action::Think(1_125), // half of 17.25 − 10 − 5

@@ -1,0 +1,59 @@
+//! Prints how the simulator's goals stand, for whoever works on the policy; exit code 1 if one does not hold.
+//!
+//! ```text
+//! cargo run --release -p dxg-tests --bin replay-goals [-- [--copies 1|64] [--trace PART] [--async on|off] [--think F]]
+//! ```
+
+use std::process::ExitCode;
+
+use dxg_tests::goals::{Failure, RowLimits, Setting, Synthetic, measure, traces};
+
+fn main() -> ExitCode {
+    match run(std::env::args().skip(1)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(mut arguments: impl Iterator<Item = String>) -> Result<bool, Failure> {
+    let mut traces = traces()?;
+    let mut settings: Vec<Setting> = [1, 64].into_iter().flat_map(Setting::all).collect();
+    let mut rules = true;
+    while let Some(argument) = arguments.next() {
+        let value = arguments.next().ok_or_else(|| format!("{argument} needs a value"))?;
+        rules = false;
+        match argument.as_str() {
+            "--copies" => {
+                let copies = value.parse()?;
+                settings.iter_mut().for_each(|setting| setting.copies = copies);
+                settings.truncate(settings.len() / 2);
+            }
+            "--trace" => traces.retain(|(name, _)| name.contains(&value)),
+            "--async" => settings.retain(|setting| setting.posted == (value == "on")),
+            "--think" => {
+                let think: f64 = value.parse()?;
+                settings.retain(|setting| setting.think == think);
+            }
+            _ => return Err(format!("unknown option {argument}").into()),
+        }
+    }
+    let mut complaints = Vec::new();
+    for row in measure(&traces, &settings)? {
+        print!("{}", row.table());
+        let mean = if row.setting.copies == 1 { 1.10 } else { 1.15 };
+        complaints.extend(row.complaints(RowLimits { mean, worst: 1.25, beside_best: 1.02 }));
+    }
+    if rules {
+        for posted in [true, false] {
+            let mode = if posted { "on" } else { "off" };
+            println!("async {mode}: {:?}", Synthetic::measure(posted, 1_000_000)?);
+        }
+    }
+    println!("\n{} goals do not hold", complaints.len());
+    complaints.iter().for_each(|complaint| println!("  {complaint}"));
+    Ok(complaints.is_empty())
+}
