@@ -5,13 +5,16 @@
 //! those the scheduler proves that launches are independent, and the engine gives a typed kernel its slices. Everything is
 //! inline for a handful of arguments: packing does not touch the heap.
 
+use std::sync::Arc;
+
+use dxg_scheduler::{Access, AccessList};
 use smallvec::SmallVec;
 
 use crate::buffer::{Buffer, BufferSlice};
 use crate::device::DeviceTag;
 use crate::error::{Error, Result};
-use crate::info::MAX_ARGUMENT_BYTES;
-use crate::op::{ArgAccess, ArgAccesses, ArgBytes, Keep, KeepAlive};
+use crate::memory::PoolBlock;
+use crate::op::{ArgAccess, ArgBytes, ArgTag, Blocks};
 use crate::pod::{Pod, bytes_of};
 
 /// Packs the arguments of a launch.
@@ -39,8 +42,9 @@ macro_rules! args {
 #[derive(Clone, Default)]
 pub struct Args {
     pub(crate) bytes: ArgBytes,
-    pub(crate) accesses: ArgAccesses,
-    pub(crate) keep: KeepAlive,
+    /// Of buffers, each with its [`ArgTag`].
+    pub(crate) accesses: AccessList,
+    pub(crate) blocks: Blocks,
     pub(crate) slots: SmallVec<[Slot; 6]>,
     pub(crate) device: Option<DeviceTag>,
     /// A device other than `device` that an argument belongs to.
@@ -51,11 +55,11 @@ pub struct Args {
     pub(crate) raw: bool,
 }
 
-/// One packed argument.
+/// One packed argument, in the width of arguments that a launch takes: what does not fit is cut, and the launch refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slot {
-    pub(crate) offset: u32,
-    pub(crate) size: u32,
+    pub(crate) offset: u16,
+    pub(crate) size: u16,
     pub(crate) kind: SlotKind,
 }
 
@@ -63,7 +67,11 @@ pub(crate) struct Slot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SlotKind {
     Scalar,
-    Buffer { element: u32, flags: u32 },
+    Buffer { element: u16, flags: u8 },
+}
+
+fn cut(wide: usize) -> u16 {
+    u16::try_from(wide).unwrap_or(u16::MAX)
 }
 
 /// Something that can be an argument of a launch.
@@ -116,7 +124,7 @@ impl Args {
         }
         self.note_device(buffer.tag);
         self.accesses.push(buffer.access(offset));
-        self.keep.push(buffer.keep);
+        self.blocks.push(buffer.block);
         Ok(self)
     }
 
@@ -143,15 +151,6 @@ impl Args {
         self.bytes.is_empty()
     }
 
-    /// Reserves an aligned place and returns its offset.
-    fn place(&mut self, value: &[u8], align: usize) -> u32 {
-        let offset = self.bytes.len().next_multiple_of(align);
-        self.bytes.resize(offset, 0);
-        self.bytes.extend_from_slice(value);
-        // Beyond the limit the launch is refused, whatever the offset.
-        u32::try_from(offset).unwrap_or(MAX_ARGUMENT_BYTES)
-    }
-
     pub(crate) fn note_device(&mut self, tag: DeviceTag) {
         match self.device {
             None => self.device = Some(tag),
@@ -162,11 +161,11 @@ impl Args {
 
     fn push_buffer(&mut self, buffer: BufferArg) {
         self.note_device(buffer.tag);
-        let offset = self.place(&buffer.address.to_ne_bytes(), 8);
-        let kind = SlotKind::Buffer { element: buffer.element, flags: buffer.flags };
-        self.slots.push(Slot { offset, size: 8, kind });
-        self.accesses.push(buffer.access(offset));
-        self.keep.push(buffer.keep);
+        let offset = self.bytes.place(&buffer.address.to_ne_bytes(), 8);
+        let kind = SlotKind::Buffer { element: cut(buffer.element as usize), flags: buffer.flags as u8 };
+        self.slots.push(Slot { offset: cut(offset), size: 8, kind });
+        self.accesses.push(buffer.access(u32::try_from(offset).unwrap_or(u32::MAX)));
+        self.blocks.push(buffer.block);
     }
 
     /// Replaces argument `index` by the single argument of `with`; the sizes must agree (for a graph's patches).
@@ -181,18 +180,22 @@ impl Args {
         if old.size != new.size || !same_kind {
             return Err(format!("argument {index} is {old}, and the patch is {new}"));
         }
-        let start = old.offset as usize;
-        let offset = old.offset;
+        let (start, offset) = (usize::from(old.offset), u32::from(old.offset));
+        match self.bytes.get_mut(start..start + usize::from(new.size)) {
+            Some(place) if place.len() == with.bytes.len() => place.copy_from_slice(&with.bytes),
+            _ => return Err(format!("argument {index} is larger than a launch takes")),
+        }
         old.kind = new.kind;
-        self.bytes[start..start + new.size as usize].copy_from_slice(&with.bytes);
-        if let Some(access) = with.accesses.first() {
-            let access = ArgAccess { arg_offset: offset, ..*access };
-            for known in self.accesses.iter_mut().filter(|known| known.arg_offset == offset) {
-                *known = access;
+        if let Some(access) = with.accesses.first().copied().and_then(ArgTag::unpack) {
+            let access = ArgTag::pack(ArgAccess { arg_offset: offset, ..access });
+            for known in &mut *self.accesses {
+                if ArgTag::unpack(*known).is_some_and(|known| known.arg_offset == offset) {
+                    *known = access;
+                }
             }
         }
         // What the old argument kept alive stays alive for the launch: harmless, and simpler than finding it.
-        self.keep.extend(with.keep.iter().cloned());
+        self.blocks.extend(with.blocks.iter().cloned());
         if let Some(tag) = with.device {
             self.note_device(tag);
         }
@@ -209,12 +212,13 @@ impl Args {
         }
         let end = u64::from(offset) + bytes.len() as u64;
         let packed = &self.bytes;
-        for access in &mut self.accesses {
+        for known in &mut *self.accesses {
+            let Some(access) = ArgTag::unpack(*known) else { continue };
             let at = access.arg_offset as usize;
             if u64::from(access.arg_offset) < end && access.arg_offset + 8 > offset {
                 // The range moves with the address that stands in the bytes.
                 if let Some(Ok(address)) = packed.get(at..at + 8).map(<[u8; 8]>::try_from) {
-                    access.va = u64::from_ne_bytes(address);
+                    *known = ArgTag::pack(ArgAccess { va: u64::from_ne_bytes(address), ..access });
                 }
             }
         }
@@ -237,7 +241,7 @@ impl std::fmt::Display for Slot {
         match self.kind {
             SlotKind::Scalar => write!(f, "a value of {} bytes", self.size),
             SlotKind::Buffer { element, flags } => {
-                write!(f, "a buffer of {element}-byte elements, {}", access_words(flags))
+                write!(f, "a buffer of {element}-byte elements, {}", access_words(flags.into()))
             }
         }
     }
@@ -254,11 +258,10 @@ pub(crate) fn access_words(flags: u32) -> &'static str {
 
 impl<T: Pod> Argument for T {
     fn append(self, args: &mut Args) {
-        let offset = args.place(bytes_of(&[self]), align_of::<T>());
+        let offset = args.bytes.place(bytes_of(&[self]), align_of::<T>());
         // Only a value with room for an address can hide one.
         args.maybe_addresses |= size_of::<T>() >= 8;
-        let size = u32::try_from(size_of::<T>()).unwrap_or(u32::MAX);
-        args.slots.push(Slot { offset, size, kind: SlotKind::Scalar });
+        args.slots.push(Slot { offset: cut(offset), size: cut(size_of::<T>()), kind: SlotKind::Scalar });
     }
 }
 
@@ -269,13 +272,13 @@ pub struct BufferArg {
     pub(crate) len: u64,
     pub(crate) element: u32,
     pub(crate) flags: u32,
-    pub(crate) keep: Keep,
+    pub(crate) block: Arc<PoolBlock>,
     pub(crate) tag: DeviceTag,
 }
 
 impl BufferArg {
-    fn access(&self, arg_offset: u32) -> ArgAccess {
-        ArgAccess { arg_offset, flags: self.flags, va: self.address, len: self.len }
+    fn access(&self, arg_offset: u32) -> Access {
+        ArgTag::pack(ArgAccess { arg_offset, flags: self.flags, va: self.address, len: self.len })
     }
 }
 
@@ -304,7 +307,7 @@ mod tests {
     #[test]
     fn scalars_are_packed_at_their_natural_alignment() {
         let packed = args![1u8, 2u16, 3u8, 4u32, 5u8, 6u64];
-        let offsets: Vec<u32> = packed.slots.iter().map(|slot| slot.offset).collect();
+        let offsets: Vec<u16> = packed.slots.iter().map(|slot| slot.offset).collect();
         assert_eq!(offsets, [0, 2, 4, 8, 12, 16]);
         assert_eq!(packed.bytes().len(), 24);
         assert_eq!(packed.bytes()[16..], 6u64.to_ne_bytes());

@@ -219,7 +219,7 @@ impl<T: Pod> BufferSlice<T> {
             len: self.byte_len(),
             element: u32::try_from(size_of::<T>()).unwrap_or(u32::MAX),
             flags,
-            keep: self.keep(),
+            block: Arc::clone(&self.memory.block),
             tag: self.tag(),
         }
     }

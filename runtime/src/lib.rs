@@ -54,6 +54,7 @@
 //! covers their launches ([`ModuleSource`]).
 #![deny(missing_docs)]
 
+mod arg_bytes;
 mod args;
 mod backend;
 mod buffer;
@@ -110,10 +111,10 @@ pub use selector::{DEVICE_VARIABLE, DeviceKind, Selector};
 pub use stats::{FlushCounts, MemoryInfo, Stats};
 pub use stream::{Priority, Stream, StreamBuilder};
 
-/// Bytes that an accepted operation takes until it is batched: what `dxgrt bench` tells.
+/// Bytes that an operation takes from its acceptance to its batch, links included: what `dxgrt bench` tells.
 #[doc(hidden)]
 pub const fn pending_operation_bytes() -> usize {
-    size_of::<dxg_scheduler::Operation<op::Op>>()
+    op::PENDING_OPERATION_BYTES
 }
 
 /// What most programs need: `use dxg_runtime::prelude::*;`.

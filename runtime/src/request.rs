@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use dxg_io::software::kernel::{Parameter, Signature};
 use dxg_scheduler::{Access, AccessList, CopyKind, CostKey, EventId, Hazard, Operation, StreamId, Ticket, Work};
-use smallvec::SmallVec;
 
 use crate::args::{Args, Slot, SlotKind, access_words};
 use crate::backend::LoadedKernel;
@@ -19,7 +18,7 @@ use crate::grid::Grid;
 use crate::host_buffer::Reservation;
 use crate::info::{DeviceInfo, MAX_ARGUMENT_BYTES};
 use crate::kernel::Kernel;
-use crate::op::{ArgAccess, ArgAccesses, Keep, KeepAlive, Op, OpKind};
+use crate::op::{ArgAccess, ArgTag, Keep, KeepAlive, Launch, Op, OpKind, Shape};
 use crate::pod::Pod;
 use crate::stream::StreamCore;
 
@@ -29,7 +28,6 @@ pub(crate) struct Request {
     pub(crate) hazard: Hazard,
     bytes: u32,
     kind: OpKind,
-    pub(crate) keep: KeepAlive,
 }
 
 /// A request with what is to be told once it is accepted; dropped, it was not, and what it had reserved is free again.
@@ -72,13 +70,7 @@ const SMALL_BYTES: u32 = 48;
 
 impl Request {
     /// A launch, checked against the device's limits and the kernel's signature.
-    pub(crate) fn launch(
-        info: &DeviceInfo,
-        tag: DeviceTag,
-        kernel: &Kernel,
-        grid: Grid,
-        mut args: Args,
-    ) -> Result<Self> {
+    pub(crate) fn launch(info: &DeviceInfo, tag: DeviceTag, kernel: &Kernel, grid: Grid, args: Args) -> Result<Self> {
         tag.check("kernel", kernel.tag)?;
         if let Some(found) = args.foreign {
             tag.check("buffer", args.device.filter(|first| first.id != tag.id).unwrap_or(found))?;
@@ -89,16 +81,13 @@ impl Request {
         if !info.can_launch {
             return Err(cannot_launch("kernels cannot be launched", tag));
         }
-        check_grid(info, &kernel.loaded, grid)?;
+        let shape = check_grid(info, &kernel.loaded, grid)?;
         check_args(&kernel.loaded, &args)?;
         if grid.is_empty() {
-            let mut marker = Request::marker();
-            marker.keep = std::mem::take(&mut args.keep);
-            return Ok(marker);
+            return Ok(Request::marker_holding(args.blocks.into_iter().map(Keep::Memory).collect()));
         }
         let signed = kernel.loaded.signature.is_some();
         let declared = signed || (!args.maybe_addresses && !args.accesses.is_empty());
-        let hazard = if declared { Hazard::Declared(access_list(&args.accesses)) } else { Hazard::Ordered };
         let packed = args.bytes.len().next_multiple_of(16) + args.accesses.len() * ACCESS_BYTES;
         Ok(Request {
             work: Work::Launch {
@@ -106,18 +95,21 @@ impl Request {
                 blocks: grid.block_count(),
                 cost: cost_key(&kernel.loaded, grid),
             },
-            hazard,
+            hazard: if declared {
+                Hazard::Declared(args.accesses)
+            } else if args.accesses.is_empty() {
+                Hazard::Ordered
+            } else {
+                Hazard::Declared(args.accesses.partial())
+            },
             // At most 4096 bytes of arguments and as many accesses as fit them twice over.
             bytes: u32::try_from(LAUNCH_BYTES + packed).unwrap_or(u32::MAX),
-            keep: std::mem::take(&mut args.keep),
-            kind: OpKind::Launch {
+            kind: OpKind::Launch(Launch {
                 kernel: Arc::clone(&kernel.loaded),
-                grid: grid.blocks(),
-                block: grid.threads(),
-                shared: grid.shared(),
+                shape,
                 args: args.bytes,
-                accesses: args.accesses,
-            },
+                blocks: args.blocks,
+            }),
         })
     }
 
@@ -130,8 +122,7 @@ impl Request {
             work: Work::Copy { kind, src, dst, len },
             hazard: Hazard::copy(src, dst, len),
             bytes: COPY_BYTES,
-            kind: OpKind::Copy,
-            keep: KeepAlive::from_iter(keep),
+            kind: OpKind::Copy(KeepAlive::from_iter(keep)),
         }
     }
 
@@ -181,8 +172,11 @@ impl Request {
             work: Work::Fill { dst, len, pattern_len: pattern.len() as u8 },
             hazard: Hazard::fill(dst, len),
             bytes: FILL_BYTES,
-            kind: OpKind::Fill { dst, len, pattern: u64::from_le_bytes(word), pattern_len: pattern.len() as u32 },
-            keep: SmallVec::from_iter([keep]),
+            kind: OpKind::Fill {
+                pattern: u64::from_le_bytes(word),
+                pattern_len: pattern.len() as u32,
+                held: KeepAlive::from_iter([keep]),
+            },
         })
     }
 
@@ -192,8 +186,7 @@ impl Request {
             work: Work::Record { event, timed: timestamp != 0 },
             hazard: Hazard::Ordered,
             bytes: SMALL_BYTES,
-            kind: OpKind::Record { timestamp },
-            keep,
+            kind: OpKind::Record { timestamp, held: keep },
         }
     }
 
@@ -203,27 +196,25 @@ impl Request {
             work: Work::Wait { event, source: None },
             hazard: Hazard::Ordered,
             bytes: SMALL_BYTES,
-            kind: OpKind::Wait,
-            keep,
+            kind: OpKind::Wait(keep),
         }
     }
 
     /// A place in the stream.
     pub(crate) fn marker() -> Self {
-        Request {
-            work: Work::Marker,
-            hazard: Hazard::Ordered,
-            bytes: SMALL_BYTES,
-            kind: OpKind::Marker,
-            keep: KeepAlive::new(),
-        }
+        Request::marker_holding(KeepAlive::new())
+    }
+
+    fn marker_holding(keep: KeepAlive) -> Self {
+        let kind = OpKind::Marker(keep);
+        Request { work: Work::Marker, hazard: Hazard::Ordered, bytes: SMALL_BYTES, kind }
     }
 
     /// The same operation, ordered by these accesses beside its own.
     pub(crate) fn with_order(mut self, order: impl IntoIterator<Item = Access>) -> Self {
         // What is not declared is promised by whoever gives the order: the builder of a graph.
         let mut list = match self.hazard {
-            Hazard::Declared(list) => list,
+            Hazard::Declared(list) => list.complete(),
             Hazard::Ordered => AccessList::new(),
         };
         list.extend(order);
@@ -239,7 +230,7 @@ impl Request {
             work: self.work,
             hazard: self.hazard,
             bytes: self.bytes,
-            payload: Op { stream, kind: self.kind, keep: self.keep },
+            payload: Op { stream, kind: self.kind },
         }
     }
 }
@@ -252,11 +243,6 @@ pub(crate) fn check_lengths(source: usize, destination: usize) -> Result<()> {
     Err(Error::LengthMismatch { unit: "elements", source_len: source as u64, destination_len: destination as u64 })
 }
 
-/// What a launch touches, from its declared arguments.
-fn access_list(accesses: &ArgAccesses) -> AccessList {
-    accesses.iter().map(|access| Access::new(access.va, access.len, access.flags & ArgAccess::WRITE != 0)).collect()
-}
-
 /// Launches of one kernel with about as many blocks share their measured time.
 fn cost_key(kernel: &LoadedKernel, grid: Grid) -> CostKey {
     let size_class = 64 - grid.block_count().leading_zeros();
@@ -264,7 +250,7 @@ fn cost_key(kernel: &LoadedKernel, grid: Grid) -> CostKey {
     CostKey((kernel.id as u32) << 6 | (size_class & 63))
 }
 
-fn check_grid(info: &DeviceInfo, kernel: &LoadedKernel, grid: Grid) -> Result<()> {
+fn check_grid(info: &DeviceInfo, kernel: &LoadedKernel, grid: Grid) -> Result<Shape> {
     let refuse = |reason: String| Err(Error::GridTooLarge { kernel: kernel.name.clone(), reason: reason.into() });
     for (axis, name) in ["x", "y", "z"].into_iter().enumerate() {
         if grid.blocks()[axis] > info.max_blocks[axis] {
@@ -295,7 +281,11 @@ fn check_grid(info: &DeviceInfo, kernel: &LoadedKernel, grid: Grid) -> Result<()
     if grid.shared() > info.max_shared_bytes {
         return refuse(format!("{} bytes of shared memory; the device has {}", grid.shared(), info.max_shared_bytes));
     }
-    Ok(())
+    // Within the limits of the device, so within those of the shape.
+    match Shape::new(grid.blocks(), grid.threads(), grid.shared()) {
+        Some(shape) => Ok(shape),
+        None => refuse("the device's limits are above those that this version knows of".into()),
+    }
 }
 
 fn check_args(kernel: &LoadedKernel, args: &Args) -> Result<()> {
@@ -319,11 +309,11 @@ fn check_slots(signature: &Signature, slots: &[Slot]) -> Result<(), String> {
         return Err(format!("{} given; the kernel takes {}", slots.len(), describe(signature)));
     }
     for (index, (slot, parameter)) in slots.iter().zip(parameters).enumerate() {
-        let element = parameter.element.bytes() as u32;
+        let element = parameter.element.bytes() as u16;
         let fits = match slot.kind {
             SlotKind::Scalar => !parameter.kind.is_buffer() && slot.size == element,
             SlotKind::Buffer { element: given, flags } => {
-                parameter.kind.is_buffer() && given == element && flags & needed_flag(parameter) != 0
+                parameter.kind.is_buffer() && given == element && u32::from(flags) & needed_flag(parameter) != 0
             }
         };
         if !fits {
@@ -341,7 +331,8 @@ fn check_raw(signature: &Signature, args: &Args) -> Result<(), String> {
     }
     let buffers = signature.parameters().iter().enumerate().filter(|(_, parameter)| parameter.kind.is_buffer());
     for (index, parameter) in buffers {
-        let declared = args.accesses.iter().find(|access| access.arg_offset == parameter.offset);
+        let mut known = args.accesses.iter().copied().filter_map(ArgTag::unpack);
+        let declared = known.find(|access| access.arg_offset == parameter.offset);
         if declared.is_none_or(|access| access.flags & needed_flag(parameter) == 0) {
             return Err(format!(
                 "argument {index}, at byte {}, is {}; declare its buffer with `with_access`",

@@ -29,6 +29,7 @@ impl WaveAccesses {
     pub(crate) fn admits(&self, hazard: &Hazard) -> bool {
         match hazard {
             Hazard::Ordered => !self.ordered && self.declared.is_empty(),
+            Hazard::Declared(accesses) if accesses.is_partial() => !self.ordered && self.declared.is_empty(),
             Hazard::Declared(accesses) => {
                 !self.ordered
                     && self.declared.len() + accesses.len() <= ACCESSES_MAX.max(accesses.len())
@@ -41,6 +42,7 @@ impl WaveAccesses {
     pub(crate) fn add(&mut self, hazard: &Hazard) {
         match hazard {
             Hazard::Ordered => self.ordered = true,
+            Hazard::Declared(accesses) if accesses.is_partial() => self.ordered = true,
             Hazard::Declared(accesses) => self.declared.extend_from_slice(accesses),
         }
     }
@@ -54,9 +56,10 @@ impl WaveAccesses {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operation::AccessList;
 
     fn declared(accesses: &[Access]) -> Hazard {
-        Hazard::Declared(SmallVec::from_slice(accesses))
+        Hazard::Declared(AccessList::from_slice(accesses))
     }
 
     #[test]
@@ -82,9 +85,20 @@ mod tests {
     }
 
     #[test]
+    fn a_partial_list_is_as_good_as_none() {
+        let mut wave = WaveAccesses::default();
+        let partial = Hazard::Declared(AccessList::from_slice(&[Access::read(0, 1)]).partial());
+        wave.add(&partial);
+        assert!(!wave.admits(&declared(&[Access::read(64, 1)])));
+        wave.clear();
+        wave.add(&declared(&[Access::read(64, 1)]));
+        assert!(!wave.admits(&partial));
+    }
+
+    #[test]
     fn a_long_list_is_compared_with_nothing() {
         let mut wave = WaveAccesses::default();
-        let many: SmallVec<[Access; 3]> = (0..100).map(|at| Access::write(at * 8, 8)).collect();
+        let many: AccessList = (0..100).map(|at| Access::write(at * 8, 8)).collect();
         assert!(wave.admits(&Hazard::Declared(many.clone())), "alone it may stand");
         wave.add(&Hazard::Declared(many));
         assert!(!wave.admits(&declared(&[Access::write(8_000, 8)])));

@@ -46,3 +46,10 @@ pub use operation::{
 };
 pub use scheduler::{ImpossibleProgress, Scheduler};
 pub use stats::Stats;
+
+/// Bytes that a scheduler holds for each operation from its acceptance to its batch: the operation with its payload `T`, its
+/// links, and what it was estimated at.
+#[must_use]
+pub const fn pending_bytes<T>() -> usize {
+    size_of::<slab::Node<T>>()
+}

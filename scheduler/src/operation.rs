@@ -1,8 +1,7 @@
 //! What comes in: operations, the work they stand for, and what they say about the memory they touch.
 
+use alloc::vec::Vec;
 use core::fmt;
-
-use smallvec::SmallVec;
 
 /// Nanoseconds on the caller's monotonic clock. The zero point is the caller's choice; only differences matter.
 pub type Nanos = u64;
@@ -107,24 +106,25 @@ pub enum Work {
     Marker,
 }
 
-/// A range of memory that an operation reads or writes: 16 bytes, the writing flag beside the length.
+/// A range of memory that an operation reads or writes, and 16 bits of the caller's: 16 bytes in all.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Access {
     start: u64,
-    /// Length in bits 1..64, "writes" in bit 0.
-    length_and_write: u64,
+    /// "Writes" in bit 0, the length in bits 1..48, the caller's tag above.
+    rest: u64,
 }
 
 impl Access {
-    /// The longest length an access can state; a longer one is cut, and as no address space is half as large, nothing
-    /// is lost by it.
-    const LENGTH_MAX: u64 = u64::MAX >> 1;
+    /// The longest length an access can state, 128 TiB; a longer one is cut, and as no range of memory is as long,
+    /// nothing is lost by it.
+    const LENGTH_MAX: u64 = (1 << 47) - 1;
+    const TAG_SHIFT: u32 = 48;
 
     /// `len` bytes from `start` on, written (and perhaps also read) if `write`.
     #[must_use]
     pub const fn new(start: u64, len: u64, write: bool) -> Self {
         let len = if len > Self::LENGTH_MAX { Self::LENGTH_MAX } else { len };
-        Self { start, length_and_write: len << 1 | write as u64 }
+        Self { start, rest: len << 1 | write as u64 }
     }
 
     /// `len` bytes from `start` on, only read.
@@ -139,28 +139,47 @@ impl Access {
         Self::new(start, len, true)
     }
 
+    /// The same access with a tag, which the scheduler carries and does not look at. Without one it is 0.
+    #[must_use]
+    pub const fn with_tag(self, tag: u16) -> Self {
+        let untagged = self.rest & ((1 << Self::TAG_SHIFT) - 1);
+        Self { start: self.start, rest: untagged | (tag as u64) << Self::TAG_SHIFT }
+    }
+
+    /// The caller's tag.
+    #[must_use]
+    pub const fn tag(self) -> u16 {
+        (self.rest >> Self::TAG_SHIFT) as u16
+    }
+
     /// The first byte.
     #[must_use]
     pub const fn start(self) -> u64 {
         self.start
     }
 
+    /// Bytes.
+    #[must_use]
+    pub const fn byte_len(self) -> u64 {
+        self.rest >> 1 & Self::LENGTH_MAX
+    }
+
     /// One past the last byte.
     #[must_use]
     pub const fn end(self) -> u64 {
-        self.start.saturating_add(self.length_and_write >> 1)
+        self.start.saturating_add(self.byte_len())
     }
 
     /// Whether it writes.
     #[must_use]
     pub const fn writes(self) -> bool {
-        self.length_and_write & 1 != 0
+        self.rest & 1 != 0
     }
 
     /// Whether the order of the two shows: they overlap and one of them writes.
     #[must_use]
     pub const fn conflicts_with(self, other: Self) -> bool {
-        (self.length_and_write | other.length_and_write) & 1 != 0
+        (self.rest | other.rest) & 1 != 0
             && self.start < other.end()
             && other.start < self.end()
             && self.start < self.end()
@@ -175,8 +194,136 @@ impl fmt::Debug for Access {
     }
 }
 
+/// How many accesses a list holds without the heap.
+const INLINE_ACCESSES: usize = 3;
+
 /// The accesses of one operation; three fit without the heap.
-pub type AccessList = SmallVec<[Access; 3]>;
+///
+/// Not a `SmallVec`: its length takes a byte here and not a word, and leaves room for the tag of [`Hazard`].
+#[derive(Clone)]
+pub struct AccessList {
+    repr: Repr,
+}
+
+#[derive(Clone)]
+enum Repr {
+    Inline { len: u8, partial: bool, accesses: [Access; INLINE_ACCESSES] },
+    Heap { partial: bool, accesses: Vec<Access> },
+}
+
+impl AccessList {
+    /// No accesses.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { repr: Repr::Inline { len: 0, partial: false, accesses: [Access::new(0, 0, false); INLINE_ACCESSES] } }
+    }
+
+    /// These accesses.
+    #[must_use]
+    pub fn from_slice(accesses: &[Access]) -> Self {
+        accesses.iter().copied().collect()
+    }
+
+    /// The same list, which does not tell everything that is touched: an operation with it is ordered as
+    /// [`Hazard::Ordered`], and the ranges are carried for the caller.
+    #[must_use]
+    pub fn partial(mut self) -> Self {
+        let (Repr::Inline { partial, .. } | Repr::Heap { partial, .. }) = &mut self.repr;
+        *partial = true;
+        self
+    }
+
+    /// The same list, which tells everything again.
+    #[must_use]
+    pub fn complete(mut self) -> Self {
+        let (Repr::Inline { partial, .. } | Repr::Heap { partial, .. }) = &mut self.repr;
+        *partial = false;
+        self
+    }
+
+    /// Whether it does not tell everything.
+    #[must_use]
+    pub const fn is_partial(&self) -> bool {
+        let (Repr::Inline { partial, .. } | Repr::Heap { partial, .. }) = &self.repr;
+        *partial
+    }
+
+    /// Adds one.
+    pub fn push(&mut self, access: Access) {
+        match &mut self.repr {
+            Repr::Inline { len, partial, accesses } => match accesses.get_mut(usize::from(*len)) {
+                Some(place) => {
+                    *place = access;
+                    *len += 1;
+                }
+                None => {
+                    let mut all = Vec::with_capacity(2 * INLINE_ACCESSES + 2);
+                    all.extend_from_slice(accesses);
+                    all.push(access);
+                    self.repr = Repr::Heap { partial: *partial, accesses: all };
+                }
+            },
+            Repr::Heap { accesses, .. } => accesses.push(access),
+        }
+    }
+}
+
+impl Default for AccessList {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl core::ops::Deref for AccessList {
+    type Target = [Access];
+
+    fn deref(&self) -> &[Access] {
+        match &self.repr {
+            Repr::Inline { len, accesses, .. } => accesses.get(..usize::from(*len)).unwrap_or(accesses),
+            Repr::Heap { accesses, .. } => accesses,
+        }
+    }
+}
+
+impl core::ops::DerefMut for AccessList {
+    fn deref_mut(&mut self) -> &mut [Access] {
+        match &mut self.repr {
+            Repr::Inline { len, accesses, .. } => {
+                let len = usize::from(*len).min(INLINE_ACCESSES);
+                &mut accesses[..len]
+            }
+            Repr::Heap { accesses, .. } => accesses,
+        }
+    }
+}
+
+impl Extend<Access> for AccessList {
+    fn extend<I: IntoIterator<Item = Access>>(&mut self, accesses: I) {
+        accesses.into_iter().for_each(|access| self.push(access));
+    }
+}
+
+impl FromIterator<Access> for AccessList {
+    fn from_iter<I: IntoIterator<Item = Access>>(accesses: I) -> Self {
+        let mut list = Self::new();
+        list.extend(accesses);
+        list
+    }
+}
+
+impl PartialEq for AccessList {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other && self.is_partial() == other.is_partial()
+    }
+}
+
+impl Eq for AccessList {}
+
+impl fmt::Debug for AccessList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
 
 /// What an operation promises about the memory it touches.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -185,6 +332,7 @@ pub enum Hazard {
     #[default]
     Ordered,
     /// It touches these ranges and nothing else, so it may run beside neighbours of its stream that it cannot disturb.
+    /// With a [partial](AccessList::partial) list it may touch others, and is ordered as `Ordered`.
     Declared(AccessList),
 }
 
@@ -199,6 +347,15 @@ impl Hazard {
     #[must_use]
     pub fn fill(dst: u64, len: u64) -> Self {
         Self::Declared(AccessList::from_slice(&[Access::write(dst, len)]))
+    }
+
+    /// The ranges that are known.
+    #[must_use]
+    pub fn accesses(&self) -> &[Access] {
+        match self {
+            Self::Ordered => &[],
+            Self::Declared(list) => list,
+        }
     }
 }
 
@@ -305,12 +462,28 @@ mod tests {
         let access = Access::write(0x1000, 0x20);
         assert_eq!((access.start(), access.end(), access.writes()), (0x1000, 0x1020, true));
         assert!(!Access::read(7, 3).writes());
+        let tagged = access.with_tag(7).with_tag(0xffff);
+        assert_eq!((tagged.tag(), tagged.byte_len(), tagged.writes(), access.tag()), (0xffff, 0x20, true, 0));
         assert_eq!(size_of::<Access>(), 16);
     }
 
     #[test]
     fn the_frame_around_a_payload_stays_small() {
         // 256 bytes per pending operation is the whole budget, payload included.
-        assert!(size_of::<Operation<()>>() <= 120, "{}", size_of::<Operation<()>>());
+        assert!(size_of::<Operation<()>>() <= 104, "{}", size_of::<Operation<()>>());
+        assert!(crate::pending_bytes::<()>() <= 136, "{}", crate::pending_bytes::<()>());
+    }
+
+    #[test]
+    fn a_list_of_accesses_keeps_its_order_on_both_sides_of_the_heap() {
+        for count in 0..9 {
+            let mut list: AccessList = (0..count).map(|at| Access::write(at, 1)).collect();
+            assert!(list.iter().map(|access| access.start()).eq(0..count));
+            if let Some(first) = list.first_mut() {
+                *first = Access::read(77, 1);
+            }
+            assert_eq!(list.first().map_or(77, |first| first.start()), 77);
+            assert_eq!(list, AccessList::from_slice(&list.clone()));
+        }
     }
 }

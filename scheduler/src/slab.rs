@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::operation::Operation;
+use crate::operation::{Nanos, Operation};
 use crate::stream::Totals;
 
 /// "No slot", "no stream": the end of a list.
@@ -22,7 +22,22 @@ pub(crate) struct Node<T> {
     /// The wave it was put in, valid from its pick to the end of the batch's making.
     pub(crate) wave: u32,
     /// What was added to the totals when it was accepted.
-    pub(crate) size: Totals,
+    pub(crate) time: Share,
+}
+
+/// What one operation adds to [`Totals`], beside its bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Share {
+    pub(crate) gpu_time: Nanos,
+    pub(crate) load: Nanos,
+}
+
+impl<T> Node<T> {
+    /// What was added to the totals when it was accepted.
+    pub(crate) fn size(&self) -> Totals {
+        let bytes = self.operation.as_ref().map_or(0, |operation| u64::from(operation.bytes));
+        Totals { operations: 1, bytes, gpu_time: self.time.gpu_time, load: self.time.load }
+    }
 }
 
 /// The slots.
@@ -39,9 +54,10 @@ impl<T> Slab<T> {
 
     /// Puts an operation into a slot. The bound on accepted operations keeps indices far below `NIL`.
     pub(crate) fn insert(&mut self, operation: Operation<T>, size: Totals, target: u32) -> u32 {
+        let time = Share { gpu_time: size.gpu_time, load: size.load };
         if self.free == NIL {
             let operation = Some(operation);
-            self.nodes.push(Node { operation, next: NIL, target, blocked: NIL, wave: 0, size });
+            self.nodes.push(Node { operation, next: NIL, target, blocked: NIL, wave: 0, time });
             (self.nodes.len() - 1) as u32
         } else {
             let slot = self.free;
@@ -51,7 +67,7 @@ impl<T> Slab<T> {
             node.next = NIL;
             node.target = target;
             node.blocked = NIL;
-            node.size = size;
+            node.time = time;
             node.operation = Some(operation);
             slot
         }

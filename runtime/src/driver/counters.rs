@@ -49,10 +49,10 @@ impl Counters {
     /// Counts an accepted operation.
     pub(crate) fn count_operation(&self, kind: &OpKind) {
         match kind {
-            OpKind::Launch { .. } => self.launches.add(1),
-            OpKind::Copy => self.copies.add(1),
+            OpKind::Launch(_) => self.launches.add(1),
+            OpKind::Copy(_) => self.copies.add(1),
             OpKind::Fill { .. } => self.fills.add(1),
-            OpKind::Record { .. } | OpKind::Wait | OpKind::Marker => {}
+            OpKind::Record { .. } | OpKind::Wait(_) | OpKind::Marker(_) => {}
         }
     }
 

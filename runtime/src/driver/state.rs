@@ -231,9 +231,9 @@ impl State {
             _ => {}
         }
         if stream.timeline.failure().is_some() {
+            // The payload stays as it is: it holds what the operation keeps alive.
             operation.work = Work::Marker;
             operation.hazard = Hazard::Ordered;
-            operation.payload.kind = OpKind::Marker;
         }
         operation
     }
@@ -326,7 +326,7 @@ impl State {
     /// The kernel of an operation in flight, for an error's sentence.
     fn kernel_name(&self, ticket: Ticket) -> Arc<str> {
         match self.scheduler.find_in_flight(ticket).map(|operation| &operation.payload.kind) {
-            Some(OpKind::Launch { kernel, .. }) => kernel.name.clone(),
+            Some(OpKind::Launch(launch)) => launch.kernel.name.clone(),
             _ => "?".into(),
         }
     }

@@ -282,7 +282,7 @@ impl<T> Scheduler<T> {
 
         let ticket = operation.ticket.0;
         let wanted = !stream.waited.is_empty() && stream.take_waited(ticket);
-        let size = node.size;
+        let size = node.size();
         stream.head = node.next;
         if stream.head == NIL {
             stream.tail = NIL;

@@ -308,8 +308,8 @@ impl<T> Scheduler<T> {
         let mut slot = state.head;
         while slot != NIL {
             let node = self.slab.node_mut(slot);
-            saved.gpu_time = saved.gpu_time.saturating_add(core::mem::take(&mut node.size.gpu_time));
-            saved.load = saved.load.saturating_add(core::mem::take(&mut node.size.load));
+            saved.gpu_time = saved.gpu_time.saturating_add(core::mem::take(&mut node.time.gpu_time));
+            saved.load = saved.load.saturating_add(core::mem::take(&mut node.time.load));
             slot = node.next;
             if let Some(operation) = &mut node.operation {
                 operation.work = match operation.work {

@@ -11,8 +11,9 @@ use dxg_io::software::packet::{
     CommandWriter, CopyEntry, FillEntry, Full, HEADER_BYTES, Header, ItemDescription, entries_packet_bytes, item_bytes,
 };
 use dxg_scheduler::{Batch, Group, GroupKind, Operation, Work};
+use smallvec::SmallVec;
 
-use crate::op::{Op, OpKind};
+use crate::op::{ArgAccess, ArgTag, Op, OpKind};
 
 /// Bytes that a group or the end of a wave takes beside its entries, padding included.
 const OVERHEAD_BYTES: usize = 32;
@@ -64,7 +65,10 @@ fn lower_group(batch: &Batch<Op>, group: &Group, writer: &mut CommandWriter<'_>)
         GroupKind::Fill => {
             let mut packet = writer.fill()?;
             for operation in operations {
-                if let OpKind::Fill { dst, len, pattern, pattern_len } = operation.payload.kind {
+                if let (OpKind::Fill { pattern, pattern_len, .. }, Work::Fill { dst, len, .. }) =
+                    (&operation.payload.kind, operation.work)
+                {
+                    let (pattern, pattern_len) = (*pattern, *pattern_len);
                     let (op_tag, stream) = (operation.ticket.0, operation.stream.0);
                     packet.entry(FillEntry { op_tag, stream, pattern_len, dst, len, pattern })?;
                 }
@@ -72,7 +76,7 @@ fn lower_group(batch: &Batch<Op>, group: &Group, writer: &mut CommandWriter<'_>)
         }
         GroupKind::Timestamp => {
             for operation in operations {
-                if let OpKind::Record { timestamp } = operation.payload.kind
+                if let OpKind::Record { timestamp, .. } = operation.payload.kind
                     && timestamp != 0
                 {
                     writer.timestamp(timestamp)?;
@@ -86,19 +90,22 @@ fn lower_group(batch: &Batch<Op>, group: &Group, writer: &mut CommandWriter<'_>)
 
 /// One DISPATCH for every run of launches of one kernel: a group is one run unless its launches may not be merged.
 fn lower_launches(operations: &[Operation<Op>], writer: &mut CommandWriter<'_>) -> Result<(), Full> {
+    let mut accesses: SmallVec<[ArgAccess; 8]> = SmallVec::new();
     for run in operations.chunk_by(|a, b| kernel_id(a) == kernel_id(b)) {
         let Some(kernel) = run.first().and_then(kernel_id) else { continue };
         let mut packet = writer.dispatch(kernel)?;
         for operation in run {
-            if let OpKind::Launch { grid, block, shared, args, accesses, .. } = &operation.payload.kind {
+            if let OpKind::Launch(launch) = &operation.payload.kind {
+                accesses.clear();
+                accesses.extend(operation.hazard.accesses().iter().copied().filter_map(ArgTag::unpack));
                 packet.item(&ItemDescription {
                     op_tag: operation.ticket.0,
                     stream: operation.stream.0,
-                    grid: *grid,
-                    block: *block,
-                    shared_bytes: *shared,
-                    args,
-                    accesses,
+                    grid: launch.shape.blocks(),
+                    block: launch.shape.threads(),
+                    shared_bytes: launch.shape.shared(),
+                    args: &launch.args,
+                    accesses: &accesses,
                 })?;
             }
         }
@@ -108,7 +115,7 @@ fn lower_launches(operations: &[Operation<Op>], writer: &mut CommandWriter<'_>) 
 
 fn kernel_id(operation: &Operation<Op>) -> Option<u64> {
     match &operation.payload.kind {
-        OpKind::Launch { kernel, .. } => Some(kernel.id),
+        OpKind::Launch(launch) => Some(launch.kernel.id),
         _ => None,
     }
 }
@@ -120,9 +127,9 @@ pub(super) fn bytes_at_most(batch: &Batch<Op>) -> usize {
         .iter()
         .map(|operation| match &operation.payload.kind {
             // A launch that may not be merged has a packet of its own.
-            OpKind::Launch { args, accesses, .. } => item_bytes(args.len(), accesses.len()) + OVERHEAD_BYTES,
-            OpKind::Copy | OpKind::Fill { .. } => entries_packet_bytes(1),
-            OpKind::Record { .. } | OpKind::Wait | OpKind::Marker => OVERHEAD_BYTES,
+            OpKind::Launch(launch) => item_bytes(launch.args.len(), operation.hazard.accesses().len()) + OVERHEAD_BYTES,
+            OpKind::Copy(_) | OpKind::Fill { .. } => entries_packet_bytes(1),
+            OpKind::Record { .. } | OpKind::Wait(_) | OpKind::Marker(_) => OVERHEAD_BYTES,
         })
         .sum();
     HEADER_BYTES + operations + OVERHEAD_BYTES * (batch.groups.len() + 2 * batch.waves.len())

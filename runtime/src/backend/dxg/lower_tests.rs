@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use dxg_io::software::packet::{Access, Commands, Packet};
-use dxg_scheduler::{CopyKind, CostKey, EventId, Extent, GroupKind, Point, StreamId, Ticket, Work};
-use smallvec::smallvec;
+use dxg_scheduler::{AccessList, CopyKind, CostKey, EventId, Extent, GroupKind, Hazard, Point, StreamId, Ticket, Work};
 
 use super::*;
 use crate::backend::LoadedKernel;
-use crate::backend::dxg::test_batch::batch;
+use crate::backend::dxg::test_batch::{TestOperation, batch};
+use crate::op::{ArgBytes, Blocks, KeepAlive, Launch, Shape};
 
 const HEADER: Header = Header { status_va: 0x1000, poison_va: 0x2000 };
 
@@ -16,25 +16,25 @@ fn kernel(id: u64) -> Arc<LoadedKernel> {
     Arc::new(LoadedKernel { id, name: "k".into(), signature: None, owner: Arc::new(()) })
 }
 
-fn launch(kernel_id: u64) -> (Work, OpKind) {
+fn launch(kernel_id: u64) -> TestOperation {
     let access = Access { arg_offset: 8, flags: Access::READ, va: 0xabc0, len: 64 };
-    let kind = OpKind::Launch {
+    let kind = OpKind::Launch(Launch {
         kernel: kernel(kernel_id),
-        grid: [3, 2, 1],
-        block: [64, 1, 1],
-        shared: 16,
-        args: smallvec![7; 16],
-        accesses: smallvec![access],
-    };
-    (Work::Launch { merge: Some(kernel_id), blocks: 6, cost: CostKey(0) }, kind)
+        shape: Shape::new([3, 2, 1], [64, 1, 1], 16).expect("a small grid"),
+        args: ArgBytes::from_slice(&[7; 16]),
+        blocks: Blocks::new(),
+    });
+    let work = Work::Launch { merge: Some(kernel_id), blocks: 6, cost: CostKey(0) };
+    (work, kind, Hazard::Declared(AccessList::from_slice(&[ArgTag::pack(access)])))
 }
 
-fn copy(src: u64, dst: u64, len: u64) -> (Work, OpKind) {
-    (Work::Copy { kind: CopyKind::HostToDevice, src, dst, len }, OpKind::Copy)
+fn copy(src: u64, dst: u64, len: u64) -> TestOperation {
+    (Work::Copy { kind: CopyKind::HostToDevice, src, dst, len }, OpKind::Copy(KeepAlive::new()), Hazard::Ordered)
 }
 
-fn fill(dst: u64) -> (Work, OpKind) {
-    (Work::Fill { dst, len: 8, pattern_len: 4 }, OpKind::Fill { dst, len: 8, pattern: 0xffff, pattern_len: 4 })
+fn fill(dst: u64) -> TestOperation {
+    let kind = OpKind::Fill { pattern: 0xffff, pattern_len: 4, held: KeepAlive::new() };
+    (Work::Fill { dst, len: 8, pattern_len: 4 }, kind, Hazard::Ordered)
 }
 
 /// The packets of a command buffer, one word each.
@@ -126,14 +126,20 @@ fn kernels_in_one_group_are_never_mixed() {
 #[test]
 fn waits_pass_failures_on_and_records_take_the_time() {
     let source = Some(Point { stream: StreamId(9), ticket: Ticket(77) });
-    let wait = |source| (Work::Wait { event: EventId(0), source }, OpKind::Wait);
-    let record = |timestamp| (Work::Record { event: EventId(0), timed: timestamp != 0 }, OpKind::Record { timestamp });
+    let wait = |source| (Work::Wait { event: EventId(0), source }, OpKind::Wait(KeepAlive::new()), Hazard::Ordered);
+    let record = |timestamp| {
+        (
+            Work::Record { event: EventId(0), timed: timestamp != 0 },
+            OpKind::Record { timestamp, held: KeepAlive::new() },
+            Hazard::Ordered,
+        )
+    };
     let batch = batch(vec![(
         Some(1),
         vec![
             (GroupKind::Depend, vec![wait(source), wait(None)]),
             (GroupKind::Timestamp, vec![record(0x5000), record(0)]),
-            (GroupKind::None, vec![(Work::Marker, OpKind::Marker)]),
+            (GroupKind::None, vec![(Work::Marker, OpKind::Marker(KeepAlive::new()), Hazard::Ordered)]),
         ],
     )]);
     let packets = lowered(&batch);
@@ -144,6 +150,9 @@ fn waits_pass_failures_on_and_records_take_the_time() {
 
 #[test]
 fn a_batch_of_nothing_is_still_a_command_buffer() {
-    let batch = batch(vec![(Some(1), vec![(GroupKind::None, vec![(Work::Marker, OpKind::Marker)])])]);
+    let batch = batch(vec![(
+        Some(1),
+        vec![(GroupKind::None, vec![(Work::Marker, OpKind::Marker(KeepAlive::new()), Hazard::Ordered)])],
+    )]);
     assert_eq!(lowered(&batch), Vec::<String>::new());
 }

@@ -1,12 +1,13 @@
 //! Batches made by hand, for the tests of this backend.
 
 use dxg_scheduler::{Batch, Extent, Group, GroupKind, Hazard, Operation, QueueId, StreamId, Ticket, Wave, Work};
-use smallvec::smallvec;
 
 use crate::op::{Op, OpKind};
 
 /// A group and its operations.
-pub(super) type TestGroup = (GroupKind, Vec<(Work, OpKind)>);
+pub(super) type TestGroup = (GroupKind, Vec<TestOperation>);
+/// What it does, with what it touches.
+pub(super) type TestOperation = (Work, OpKind, Hazard);
 
 /// Waves of groups of operations; tickets count from 1, the stream is the ticket modulo 4. Copies become one extent each.
 pub(super) fn batch(waves: Vec<(Option<u64>, Vec<TestGroup>)>) -> Batch<Op> {
@@ -17,7 +18,7 @@ pub(super) fn batch(waves: Vec<(Option<u64>, Vec<TestGroup>)>) -> Batch<Op> {
         for (kind, operations) in groups {
             let start = batch.operations.len() as u32;
             let extent_start = batch.extents.len() as u32;
-            for (work, kind) in operations {
+            for (work, kind, hazard) in operations {
                 let index = batch.operations.len() as u32;
                 if let Work::Copy { src, dst, len, .. } = work {
                     batch.extents.push(Extent { src, dst, len, operations: index..index + 1 });
@@ -27,9 +28,9 @@ pub(super) fn batch(waves: Vec<(Option<u64>, Vec<TestGroup>)>) -> Batch<Op> {
                     stream: StreamId(ticket as u32 % 4),
                     ticket: Ticket(ticket),
                     work,
-                    hazard: Hazard::Ordered,
+                    hazard,
                     bytes: 0,
-                    payload: Op { stream: StreamId(ticket as u32 % 4), kind, keep: smallvec![] },
+                    payload: Op { stream: StreamId(ticket as u32 % 4), kind },
                 });
             }
             let extents = extent_start..batch.extents.len() as u32;

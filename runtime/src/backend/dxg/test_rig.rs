@@ -11,13 +11,12 @@ use dxg_io::boundary::RawOutcome;
 use dxg_io::software::kernel::RustKernel;
 use dxg_io::software::packet::Access;
 use dxg_io::software::{Parameters, SoftwareAdapter};
-use dxg_scheduler::{CopyKind, CostKey, GroupKind, Work};
-use smallvec::smallvec;
+use dxg_scheduler::{AccessList, CopyKind, CostKey, GroupKind, Hazard, Work};
 
-use super::test_batch::{TestGroup, batch};
+use super::test_batch::{TestGroup, TestOperation, batch};
 use super::*;
 use crate::backend::LoadedKernel;
-use crate::op::OpKind;
+use crate::op::{ArgBytes, ArgTag, Blocks, KeepAlive, Launch, OpKind, Shape};
 use crate::selector::DeviceKind;
 
 thread_local! {
@@ -150,17 +149,17 @@ impl Drop for Stalled {
 }
 
 pub(super) fn copy(kind: CopyKind, src: u64, dst: u64, len: u64) -> TestGroup {
-    (GroupKind::Copy(kind), vec![(Work::Copy { kind, src, dst, len }, OpKind::Copy)])
+    (GroupKind::Copy(kind), vec![(Work::Copy { kind, src, dst, len }, OpKind::Copy(KeepAlive::new()), Hazard::Ordered)])
 }
 
-pub(super) fn launch(kernel: &Arc<LoadedKernel>, blocks: u32, address: u64, len: u64, factor: u32) -> (Work, OpKind) {
-    let mut args: crate::op::ArgBytes = smallvec![0; 12];
-    args[..8].copy_from_slice(&address.to_le_bytes());
-    args[8..12].copy_from_slice(&factor.to_le_bytes());
-    let accesses = smallvec![Access { arg_offset: 0, flags: Access::READ | Access::WRITE, va: address, len }];
-    let kind =
-        OpKind::Launch { kernel: kernel.clone(), grid: [blocks, 1, 1], block: [1, 1, 1], shared: 0, args, accesses };
-    (Work::Launch { merge: Some(kernel.id), blocks: u64::from(blocks), cost: CostKey(0) }, kind)
+pub(super) fn launch(kernel: &Arc<LoadedKernel>, blocks: u32, address: u64, len: u64, factor: u32) -> TestOperation {
+    let mut args = ArgBytes::from_slice(&address.to_le_bytes());
+    args.place(&factor.to_le_bytes(), 4);
+    let access = Access { arg_offset: 0, flags: Access::READ | Access::WRITE, va: address, len };
+    let shape = Shape::new([blocks, 1, 1], [1, 1, 1], 0).expect("a small grid");
+    let kind = OpKind::Launch(Launch { kernel: kernel.clone(), shape, args, blocks: Blocks::new() });
+    let work = Work::Launch { merge: Some(kernel.id), blocks: u64::from(blocks), cost: CostKey(0) };
+    (work, kind, Hazard::Declared(AccessList::from_slice(&[ArgTag::pack(access)])))
 }
 
 /// Whether a descriptor becomes readable in so many milliseconds.

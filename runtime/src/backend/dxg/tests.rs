@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use dxg_io::software::kernel::{KernelError, RustKernel};
 use dxg_io::software::{Parameters, SoftwareAdapter};
 use dxg_io::sys;
-use dxg_scheduler::{CopyKind, EventId, GroupKind, Point, Work};
+use dxg_scheduler::{CopyKind, EventId, GroupKind, Hazard, Point, Work};
 use smallvec::smallvec;
 
 use super::test_batch::batch;
 use super::test_rig::{ALLOCATIONS, QUEUES, Rig, Stalled, copy, launch, readable, scale, words};
 use super::*;
 use crate::error::LostReason;
-use crate::op::OpKind;
+use crate::op::{KeepAlive, OpKind};
 use crate::selector::DeviceKind;
 
 /// Copies in, launches twice on different halves in one wave, copies out, and compares.
@@ -68,7 +68,14 @@ fn queues_wait_for_each_other() {
     let host = rig.backend.allocate_host(4096).expect("host memory");
     let time = |index: u64| {
         let work = Work::Record { event: EventId(0), timed: true };
-        vec![(GroupKind::Timestamp, vec![(work, OpKind::Record { timestamp: host.device_address + 64 + 8 * index })])]
+        vec![(
+            GroupKind::Timestamp,
+            vec![(
+                work,
+                OpKind::Record { timestamp: host.device_address + 64 + 8 * index, held: KeepAlive::new() },
+                Hazard::Ordered,
+            )],
+        )]
     };
     // The first rounds let the engine learn that the kernel is slow: from then on other queues could overtake it.
     for _ in 0..5 {
@@ -261,8 +268,14 @@ fn a_failing_kernel_poisons_its_stream_only() {
     rig.run(
         0,
         vec![
-            (GroupKind::None, vec![(Work::Marker, OpKind::Marker), (Work::Marker, OpKind::Marker)]),
-            (GroupKind::Depend, vec![(wait, OpKind::Wait)]),
+            (
+                GroupKind::None,
+                vec![
+                    (Work::Marker, OpKind::Marker(KeepAlive::new()), Hazard::Ordered),
+                    (Work::Marker, OpKind::Marker(KeepAlive::new()), Hazard::Ordered),
+                ],
+            ),
+            (GroupKind::Depend, vec![(wait, OpKind::Wait(KeepAlive::new()), Hazard::Ordered)]),
         ],
     );
     assert_eq!(words(&host, 2), [1, 7]);
@@ -329,7 +342,14 @@ fn a_timestamp_is_written_when_its_wave_runs() {
     let host = rig.backend.allocate_host(4096).expect("host memory");
     let record = |index: u64| {
         let work = Work::Record { event: EventId(0), timed: true };
-        vec![(GroupKind::Timestamp, vec![(work, OpKind::Record { timestamp: host.device_address + 8 * index })])]
+        vec![(
+            GroupKind::Timestamp,
+            vec![(
+                work,
+                OpKind::Record { timestamp: host.device_address + 8 * index, held: KeepAlive::new() },
+                Hazard::Ordered,
+            )],
+        )]
     };
     rig.run(0, record(0));
     std::thread::sleep(Duration::from_millis(5));
