@@ -57,6 +57,9 @@
 mod arg_bytes;
 mod args;
 mod backend;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench_support;
 mod buffer;
 mod command;
 mod completion;

@@ -109,7 +109,7 @@ impl Stream {
         self.try_accept(request)
     }
 
-    fn launch_request(&self, kernel: &Kernel, grid: Grid, args: Args) -> Result<Request> {
+    pub(crate) fn launch_request(&self, kernel: &Kernel, grid: Grid, args: Args) -> Result<Request> {
         let device = &self.inner.device;
         Request::launch(device.info(), device.tag, kernel, grid, args)
     }

@@ -141,6 +141,12 @@ impl DxgBackend {
     }
 }
 
+/// Writes the command buffer of a batch, for nobody to run: its length, or nothing where it does not fit.
+#[cfg(feature = "bench")]
+pub(crate) fn encode(batch: &Batch<Op>, buffer: &mut [u8]) -> Option<usize> {
+    lower::lower(batch, buffer, dxg_io::software::packet::Header { status_va: 0, poison_va: 0 }).ok()
+}
+
 /// What a real node answers to everything that needs commands.
 fn no_commands() -> Error {
     Error::unsupported(

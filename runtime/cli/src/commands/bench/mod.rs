@@ -7,6 +7,7 @@
 //!
 //! A process of its own for each number of cores, because threads are made for the cores that were there at their start.
 
+mod breakdown;
 mod floor;
 mod heap;
 mod measure;
@@ -50,6 +51,9 @@ pub struct Arguments {
     /// Exit with 1 if a goal does not hold
     #[arg(long)]
     check: bool,
+    /// Instead of all that, show where the time of a launch goes, stage by stage
+    #[arg(long, conflicts_with_all = ["only", "check"])]
+    breakdown: bool,
     /// For the processes that this command starts: measure on so many cores and print what was found
     #[arg(long, hide = true, value_name = "N")]
     on_cores: Option<usize>,
@@ -77,6 +81,12 @@ impl Arguments {
     pub fn run(&self) -> Outcome<Verdict> {
         if let Some(cores) = self.on_cores {
             print_line(&serde_json::to_string(&self.worker(cores)?)?)?;
+            return Ok(Verdict::Holds);
+        }
+        if self.breakdown {
+            system::bind_to_cores(1)?;
+            let breakdown = breakdown::measure(self.scale().rounds)?;
+            self.output.print(&breakdown, || breakdown.text())?;
             return Ok(Verdict::Holds);
         }
         let mut report = Report {
