@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{Outcome, Verdict, bench};
+use crate::commands::{Outcome, Verdict, WrongCommandLine, bench, replay, sweep};
 
 /// Shows what batching many small GPU operations gains
 #[derive(Parser)]
@@ -28,12 +28,18 @@ const EXIT_CODES: &str = "Exit codes:
 enum Command {
     /// Measure what one operation costs, beside a plain call and the floor of any hand-over
     Bench(bench::Arguments),
+    /// Replay a recorded program in the simulator, under each policy
+    Replay(replay::Arguments),
+    /// Simulate requests from short to long round trips, from one stream to many
+    Sweep(sweep::Arguments),
 }
 
 impl Command {
     fn run(&self) -> Outcome<Verdict> {
         match self {
             Command::Bench(arguments) => arguments.run(),
+            Command::Replay(arguments) => arguments.run(),
+            Command::Sweep(arguments) => arguments.run(),
         }
     }
 }
@@ -44,7 +50,7 @@ fn main() -> ExitCode {
         Ok(Verdict::Broken) => ExitCode::FAILURE,
         Err(failure) => {
             output::complain(&failure.to_string());
-            ExitCode::FAILURE
+            if failure.is::<WrongCommandLine>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -194,3 +194,7 @@ impl<W: Write> Timeline for Drawing<'_, W> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "draw_tests.rs"]
+mod tests;

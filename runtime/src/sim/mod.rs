@@ -14,6 +14,8 @@ mod draw;
 mod engine;
 mod fields;
 mod gpu;
+#[cfg(test)]
+mod never_below_tests;
 mod ours;
 mod peers;
 mod report;
