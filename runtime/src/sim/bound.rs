@@ -8,10 +8,9 @@
 //! ```
 //!
 //! and the sync ends at the latest of these, and not before the client comes to it. Out: with posted messages, post,
-//! doorbell, and the host's work on message and submission; with round trips, half of one (in which the model's host
-//! handles the message, see [`dxg_io::software::model::bus`]) and its work on the submission. The way back: nothing for a
-//! client that polls, a wake-up for one that sleeps. Several clients: the latest of them; never less than the GPU's work
-//! over its block slots.
+//! doorbell, and the host's work on message and submission; with round trips, half of one and that work. The way back:
+//! nothing for a client that polls, a wake-up for one that sleeps. Several clients: the latest of them; never less than the
+//! GPU's work over its block slots.
 //!
 //! The doorbell. Who posts while the host is still busy rings none, but then waits for the host. A client alone rings in
 //! each stretch, because at its sync everything was complete; whatever it posts later in the stretch either rings too, or
@@ -51,7 +50,7 @@ impl Times {
             let doorbell = if alone { nanos(parameters.doorbell_us) } else { 0 };
             (nanos(parameters.posted_us) + message + submission, doorbell)
         } else {
-            (nanos(parameters.round_trip_us / 2.0).max(message) + submission, 0)
+            (nanos(parameters.round_trip_us / 2.0) + message + submission, 0)
         };
         let back = match wait {
             Wait::Poll => 0,

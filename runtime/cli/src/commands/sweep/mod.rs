@@ -22,7 +22,7 @@ use crate::output::{OutputOptions, Progress, Table};
 const ROUND_TRIPS: [u32; 7] = [5, 10, 20, 40, 80, 140, 200];
 const STREAMS: [u32; 11] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 /// Requests of each stream.
-const ROUNDS: u32 = 16;
+const ROUNDS: u32 = 8;
 /// Our makespan over the bound may change by no more than this factor from one cell to its neighbour, where streams double
 /// or round trips at most double: a doubled load that takes twice the time is no cliff.
 const CLIFF: f64 = 2.0;
