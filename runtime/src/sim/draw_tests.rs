@@ -23,6 +23,9 @@ fn drawn(policy: SimPolicy, posted: bool) -> (Vec<Json>, u64) {
     (events, report.submissions)
 }
 
+/// From when and until when; of those that begin at one time, the longest first.
+type Slice = (u64, std::cmp::Reverse<u64>);
+
 fn nanos(value: &Json) -> u64 {
     (value.as_f64().expect("a number") * 1000.0).round() as u64
 }
@@ -36,7 +39,7 @@ fn slices_of_a_row_nest_or_follow_one_another() {
     for policy in SimPolicy::ALL {
         for posted in [true, false] {
             let (events, _) = drawn(policy, posted);
-            let mut rows: BTreeMap<(u64, u64), Vec<(u64, std::cmp::Reverse<u64>)>> = BTreeMap::new();
+            let mut rows: BTreeMap<(u64, u64), Vec<Slice>> = BTreeMap::new();
             for event in events.iter().filter(|event| event["ph"] == "X") {
                 let begin = nanos(&event["ts"]);
                 rows.entry(row(event)).or_default().push((begin, std::cmp::Reverse(begin + nanos(&event["dur"]))));

@@ -41,7 +41,7 @@ fn chart(
         .build_cartesian_2d((1u32..1024).log_scale().base(2.0), (1.0..highest * 1.1).log_scale())?;
     chart
         .configure_mesh()
-        .light_line_style(WHITE)
+        .max_light_lines(0)
         .x_desc("streams")
         .y_desc("makespan over lower bound")
         .y_label_formatter(&|ratio| format!("{ratio:.1}"))
@@ -58,9 +58,9 @@ fn chart(
             .label(format!("dxgrt, {round_trip} µs"))
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(3)));
         chart
-            .draw_series(DashedLineSeries::new(line(true), 5, 4, color.stroke_width(1)))?
+            .draw_series(LineSeries::new(line(true), color.mix(0.6).stroke_width(1)))?
             .label(format!("the best other, {round_trip} µs"))
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(1)));
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.mix(0.6).stroke_width(1)));
     }
     chart
         .configure_series_labels()
