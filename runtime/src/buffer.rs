@@ -101,6 +101,14 @@ impl<T: Pod> Buffer<T> {
         &self.whole
     }
 
+    /// The buffer's device and memory, for a free that is ordered by whoever takes them.
+    pub(crate) fn into_unexposed(self) -> (Arc<DeviceShared>, Arc<PoolBlock>) {
+        let memory = &self.whole.memory;
+        // Relaxed: the drop that reads it comes after, through the last reference.
+        memory.exposed.store(false, Ordering::Relaxed);
+        (Arc::clone(&memory.device), Arc::clone(&memory.block))
+    }
+
     /// As a launch argument that the kernel only reads.
     pub fn read(&self) -> BufferArg {
         self.whole.read()

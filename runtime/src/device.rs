@@ -102,11 +102,16 @@ impl DeviceShared {
 
     /// Takes memory whose address was handed out: free when everything accepted so far is done.
     pub(crate) fn retire(&self, block: Arc<PoolBlock>) {
+        self.retire_after(block, self.engine.streams());
+    }
+
+    /// As [`DeviceShared::retire`], for memory that only these streams use.
+    pub(crate) fn retire_after(&self, block: Arc<PoolBlock>, streams: impl IntoIterator<Item = Arc<StreamShared>>) {
         let unfinished = |stream: Arc<StreamShared>| {
             let last = stream.last_ticket();
             (stream.timeline.completed() < last).then_some((stream, last))
         };
-        let after: Vec<_> = self.engine.streams().into_iter().filter_map(unfinished).collect();
+        let after: Vec<_> = streams.into_iter().filter_map(unfinished).collect();
         if after.is_empty() {
             // Freed here, outside of the lock.
             drop(block);
@@ -130,6 +135,11 @@ impl DeviceShared {
     fn retiring(&self) -> MutexGuard<'_, Vec<Retiring>> {
         // The lock guards a plain list: a poisoned one is as good.
         self.retiring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The live memory that an address lies in, and the address's offset in it.
+    pub(crate) fn find_block(&self, address: u64) -> Option<(Arc<PoolBlock>, u64)> {
+        self.pool.find(address)
     }
 
     fn allocate(&self, bytes: u64) -> Result<Arc<PoolBlock>> {

@@ -27,6 +27,10 @@ const ORDER_BASE: u64 = 1 << 63;
 pub struct NodeId(u32);
 
 impl NodeId {
+    pub(crate) fn new(index: u32) -> Self {
+        NodeId(index)
+    }
+
     /// Its index: nodes are counted from 0 in the order in which they were added.
     pub fn index(self) -> usize {
         self.0 as usize
@@ -53,7 +57,7 @@ impl Node {
 }
 
 /// The byte that stands for a node.
-fn order_address(node: NodeId) -> u64 {
+pub(crate) fn order_address(node: NodeId) -> u64 {
     ORDER_BASE + u64::from(node.0)
 }
 

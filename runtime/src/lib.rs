@@ -61,6 +61,7 @@ mod backend;
 #[doc(hidden)]
 pub mod bench_support;
 mod buffer;
+mod callbacks;
 mod command;
 mod completion;
 mod copy;
@@ -83,6 +84,8 @@ mod open;
 #[cfg(feature = "sim")]
 pub mod perfetto;
 mod pod;
+#[doc(hidden)]
+pub mod raw;
 mod request;
 mod selector;
 #[cfg(feature = "sim")]

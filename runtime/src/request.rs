@@ -149,7 +149,11 @@ impl Request {
 
     /// A fill with a repeated pattern of 1, 2, 4 or 8 bytes, of which a whole number must fit.
     pub(crate) fn fill_pattern<T: Pod>(dst: &BufferSlice<T>, pattern: &[u8]) -> Result<Self> {
-        let len = dst.byte_len();
+        Request::fill_range(dst.device_address(), dst.byte_len(), dst.keep(), pattern)
+    }
+
+    /// A fill of `len` bytes at an address that was checked.
+    pub(crate) fn fill_range(dst: u64, len: u64, keep: Keep, pattern: &[u8]) -> Result<Self> {
         if !matches!(pattern.len(), 1 | 2 | 4 | 8) {
             return Err(Error::invalid(format!(
                 "a fill pattern has 1, 2, 4 or 8 bytes, and this one has {}; use a kernel for longer ones",
@@ -167,7 +171,6 @@ impl Request {
         }
         let mut word = [0u8; 8];
         word[..pattern.len()].copy_from_slice(pattern);
-        let (dst, keep) = (dst.device_address(), dst.keep());
         Ok(Request {
             work: Work::Fill { dst, len, pattern_len: pattern.len() as u8 },
             hazard: Hazard::fill(dst, len),

@@ -260,7 +260,7 @@ fn split(ready: Vec<Ready>) -> (Vec<Option<Request>>, Vec<After>) {
     ready.into_iter().map(|ready| (Some(ready.request), ready.after)).unzip()
 }
 
-fn into_try_error(refused: Refused) -> TryError {
+pub(crate) fn into_try_error(refused: Refused) -> TryError {
     match refused {
         Refused::Full(bound) => TryError::Full { bound, returned: () },
         Refused::Failed(error) => TryError::Failed(error),

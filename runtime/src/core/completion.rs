@@ -137,6 +137,13 @@ impl<F: Clone> Timeline<F> {
         open.map(|range| &range.cause).or(registry.lost.as_ref()).cloned()
     }
 
+    /// Whether no ticket has failed so far, and nothing is lost.
+    pub(crate) fn never_failed(&self) -> bool {
+        // Acquire, as in `outcome`.
+        let progress = self.shared.progress.load(Ordering::Acquire);
+        progress & SUSPECT == 0 && self.shared.clean_from.load(Ordering::Relaxed) == 0
+    }
+
     /// Whether somebody waits for `ticket` or for one before it.
     #[cfg(test)]
     pub(crate) fn has_waiter(&self, ticket: u64) -> bool {

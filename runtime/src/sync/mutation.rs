@@ -40,6 +40,10 @@ pub(crate) enum Mutation {
     StagingFreeRelaxed,
     /// A chunk is recycled when it is retired, whether or not pieces of it are alive.
     StagingRecycleEarly,
+    /// A callback is registered although everything has been closed.
+    NoticeAddIgnoresClose,
+    /// A wake-up that comes during a poll leads to no other poll.
+    NoticeTurnForgetsWake,
 }
 
 /// Whether `mutation` is switched on.

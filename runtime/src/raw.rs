@@ -1,0 +1,416 @@
+//! Operations over raw device addresses, for bindings to other languages. **Not part of the stable API.**
+//!
+//! A binding resolves an address to a [`Range`], which keeps the memory alive, makes [`Prepared`] operations of ranges, which
+//! checks them as the typed calls do, and enqueues them ([`enqueue`], [`enqueue_all`]); it gets sequence numbers back, and asks
+//! a [`Timeline`] about them. Data on its way out to foreign memory is brought there by a [`Landing`].
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use dxg_scheduler::{Access, AccessList, CopyKind};
+
+pub use crate::callbacks::Callbacks;
+
+use crate::args::Args;
+use crate::buffer::Buffer;
+use crate::completion::Completion;
+use crate::device::{Device, DeviceTag};
+use crate::driver::Refused;
+use crate::error::{Error, Result, TryError};
+use crate::event::Event;
+use crate::graph::{NodeId, order_address};
+use crate::grid::Grid;
+use crate::host_buffer::HostBuffer;
+use crate::host_memory::{HostMemory, HostPiece};
+use crate::kernel::Kernel;
+use crate::op::{ArgAccess, ArgBytes, ArgTag, Keep};
+use crate::request::{After, Ready, Request};
+use crate::stream::{Stream, StreamCore, into_try_error};
+use crate::sync::block_on;
+
+/// A range of memory that the device reaches, kept alive.
+#[derive(Clone)]
+pub struct Range {
+    address: u64,
+    len: u64,
+    host: bool,
+    keep: Keep,
+    tag: DeviceTag,
+}
+
+impl Range {
+    /// `len` bytes of device memory at `address`.
+    pub fn of_device(device: &Device, address: u64, len: u64) -> Result<Self> {
+        let shared = device.shared();
+        let (block, offset) = shared.find_block(address).ok_or_else(|| {
+            Error::invalid(format!("{address:#x} is no address of memory of this device that is allocated now"))
+        })?;
+        if len > block.len() - offset.min(block.len()) {
+            let (start, end) = (offset, offset.saturating_add(len));
+            return Err(Error::OutOfRange { what: "bytes of the allocation", start, end, len: block.len() });
+        }
+        Ok(Range { address, len, host: false, keep: Keep::Memory(block), tag: shared.tag })
+    }
+
+    /// `len` bytes of a host buffer from `offset` on.
+    pub fn of_host(buffer: &HostBuffer<u8>, offset: u64, len: u64) -> Result<Self> {
+        let all = buffer.len() as u64;
+        if offset > all || len > all - offset {
+            let end = offset.saturating_add(len);
+            return Err(Error::OutOfRange { what: "bytes of the host memory", start: offset, end, len: all });
+        }
+        Ok(Range { address: buffer.address() + offset, len, host: true, keep: buffer.keep(), tag: buffer.tag() })
+    }
+}
+
+/// What a launch tells of the memory it touches.
+#[derive(Clone, Copy, Debug)]
+pub struct RawAccess {
+    /// First byte.
+    pub address: u64,
+    /// Bytes.
+    pub len: u64,
+    /// Whether they are written; otherwise they are read.
+    pub writes: bool,
+    /// Where in the arguments the address stands; `u32::MAX` where it does not.
+    pub arg_offset: u32,
+}
+
+/// A checked operation without its place in the order.
+pub struct Prepared {
+    ready: Ready,
+    landing: Option<Arc<Landing>>,
+}
+
+impl Prepared {
+    fn new(ready: impl Into<Ready>) -> Self {
+        Prepared { ready: ready.into(), landing: None }
+    }
+
+    /// The operation as node `index` of a graph: after the nodes `after`. `awaited`: others come after this one.
+    pub fn ordered(mut self, index: u32, after: &[u32], awaited: bool) -> Self {
+        let reads = after.iter().map(|node| Access::read(order_address(NodeId::new(*node)), 1));
+        let own = awaited.then(|| Access::write(order_address(NodeId::new(index)), 1));
+        self.ready.request = self.ready.request.with_order(reads.chain(own));
+        self
+    }
+}
+
+/// A launch with packed arguments. With accesses, they are all that the kernel makes; without, it runs after everything before
+/// it in its stream.
+///
+/// # Safety
+///
+/// That of the kernel's module: its contract covers every launch, and the addresses in the arguments are part of it.
+pub unsafe fn launch(
+    stream: &Stream,
+    kernel: &Kernel,
+    grid: Grid,
+    args: &[u8],
+    accesses: impl IntoIterator<Item = RawAccess>,
+) -> Result<Prepared> {
+    let access = |access: RawAccess| {
+        let RawAccess { address: va, len, writes, arg_offset } = access;
+        if arg_offset == u32::MAX {
+            // For the order alone: the engine finds arguments by their place.
+            return Access::new(va, len, writes);
+        }
+        let flags = if writes { ArgAccess::READ | ArgAccess::WRITE } else { ArgAccess::READ };
+        ArgTag::pack(ArgAccess { arg_offset, flags, va, len })
+    };
+    let accesses: AccessList = accesses.into_iter().map(access).collect();
+    let (bytes, maybe_addresses) = (ArgBytes::from_slice(args), accesses.is_empty());
+    let args = Args { bytes, accesses, maybe_addresses, raw: true, ..Args::default() };
+    let device = &stream.inner.device;
+    Ok(Prepared::new(Request::launch(device.info(), device.tag, kernel, grid, args)?))
+}
+
+/// A copy between two ranges of the same length, of which at most one is host memory.
+pub fn copy(stream: &Stream, from: &Range, to: &Range) -> Result<Prepared> {
+    stream.tag().check("source", from.tag)?;
+    stream.tag().check("destination", to.tag)?;
+    if from.len != to.len {
+        let (source_len, destination_len) = (from.len, to.len);
+        return Err(Error::LengthMismatch { unit: "bytes", source_len, destination_len });
+    }
+    if from.len > 0 && from.address < to.address + to.len && to.address < from.address + from.len {
+        return Err(Error::invalid(format!(
+            "source and destination of the copy overlap ({:#x} and {:#x}, {} bytes each); copy through a third buffer",
+            from.address, to.address, from.len
+        )));
+    }
+    let kind = match (from.host, to.host) {
+        (true, false) => CopyKind::HostToDevice,
+        (false, true) => CopyKind::DeviceToHost,
+        _ => CopyKind::DeviceToDevice,
+    };
+    let keep = [from.keep.clone(), to.keep.clone()];
+    Ok(Prepared::new(Request::copy(kind, from.address, to.address, from.len, keep)))
+}
+
+/// A copy of `data`, taken now; `None` where there is no staging memory for it now.
+pub fn copy_in(stream: &Stream, to: &Range, data: &[u8]) -> Result<Option<Prepared>> {
+    stream.tag().check("destination", to.tag)?;
+    if data.is_empty() {
+        return Ok(Some(marker()));
+    }
+    let Some(mut piece) = host(stream).allocate(data.len())? else {
+        return Ok(None);
+    };
+    piece.write(data);
+    let (address, keep) = (piece.address(), [piece.into_keep(), to.keep.clone()]);
+    Ok(Some(Prepared::new(Request::copy(CopyKind::HostToDevice, address, to.address, data.len() as u64, keep))))
+}
+
+/// A copy out to foreign memory; `None` where there is no staging memory for it now. The data is there when
+/// [`Landing::finish`] has returned, at the latest when the copy retires.
+///
+/// # Safety
+///
+/// The `from.len` bytes at `to` may be written, by any thread, until `finish` has returned or the copy was never enqueued.
+pub unsafe fn copy_out(stream: &Stream, from: &Range, to: *mut u8) -> Result<Option<(Prepared, Arc<Landing>)>> {
+    stream.tag().check("source", from.tag)?;
+    let len = usize::try_from(from.len).map_err(|_| Error::invalid("the copy is larger than any host memory"))?;
+    if len == 0 {
+        return Ok(Some((marker(), Arc::new(Landing { state: Mutex::new(None) }))));
+    }
+    let Some(piece) = host(stream).allocate(len)? else {
+        return Ok(None);
+    };
+    let address = piece.address();
+    let landing = Arc::new(Landing { state: Mutex::new(Some(Flight { piece, to, accepted: None })) });
+    let guard = Keep::Shared(Arc::new(LandingGuard(Arc::clone(&landing))));
+    let request = Request::copy(CopyKind::DeviceToHost, from.address, address, from.len, [from.keep.clone(), guard]);
+    let prepared = Prepared { ready: request.into(), landing: Some(Arc::clone(&landing)) };
+    Ok(Some((prepared, landing)))
+}
+
+/// A fill with a pattern of 1, 2, 4 or 8 bytes.
+pub fn fill(stream: &Stream, to: &Range, pattern: &[u8]) -> Result<Prepared> {
+    stream.tag().check("destination", to.tag)?;
+    Ok(Prepared::new(Request::fill_range(to.address, to.len, to.keep.clone(), pattern)?))
+}
+
+/// The record of an event.
+pub fn record(stream: &Stream, event: &Event) -> Result<Prepared> {
+    Ok(Prepared::new(event.ready_record(stream.tag())?))
+}
+
+/// A wait for the latest record of an event.
+pub fn wait(stream: &Stream, event: &Event) -> Result<Prepared> {
+    Ok(Prepared::new(event.ready_wait(stream.tag())?))
+}
+
+/// Nothing but a place in the order.
+pub fn marker() -> Prepared {
+    Prepared::new(Request::marker())
+}
+
+fn host(stream: &Stream) -> &Arc<HostMemory> {
+    &stream.inner.device.host
+}
+
+/// Repeats `attempt` whenever staging memory has come back, until it gives something.
+pub fn until_staged<R>(stream: &Stream, attempt: impl FnMut() -> Result<Option<R>>) -> Result<R> {
+    // What is gathered may hold the memory that is waited for.
+    stream.inner.core.engine.flush_everything();
+    block_on(host(stream).room().until(attempt))
+}
+
+/// Enqueues one operation, and gives its sequence number. Where there is no room: waits for it, or says so.
+pub fn enqueue(stream: &Stream, prepared: Prepared, wait: bool) -> Result<u64, TryError> {
+    let core = &stream.inner.core;
+    let Prepared { ready: Ready { request, after }, landing } = prepared;
+    let StreamCore { engine, shared } = &**core;
+    let mut request = Some(request);
+    let mut make = |ticket, _index| {
+        if let Some(landing) = &landing {
+            landing.accepted(Timeline(Arc::clone(core)), ticket);
+        }
+        request.take().unwrap_or_else(Request::marker).into_operation(shared.id, ticket)
+    };
+    let mut tickets = engine.enqueue(shared, 1, &mut make);
+    while wait && matches!(tickets, Err(Refused::Full(_))) {
+        let permit = block_on(engine.room(shared, 1))?;
+        tickets = engine.enqueue_permitted(shared, permit, &mut make);
+    }
+    let ticket = tickets.map_err(into_try_error)?.start;
+    after.accepted(core, ticket);
+    Ok(ticket)
+}
+
+/// Enqueues operations side by side, all or none, and gives the sequence numbers of the first; the others follow it. Where
+/// there is no room: waits for it, or says so. None at all is a marker.
+pub fn enqueue_all(stream: &Stream, mut prepared: Vec<Prepared>, wait: bool) -> Result<u64, TryError> {
+    if prepared.is_empty() {
+        prepared.push(marker());
+    }
+    let core = &stream.inner.core;
+    let StreamCore { engine, shared } = &**core;
+    let n = prepared.len();
+    let mut prepared: Vec<_> = prepared.into_iter().map(Some).collect();
+    let mut afters = Vec::new();
+    let mut make = |ticket, index: usize| {
+        // The queue makes each operation of an entry once.
+        let Prepared { ready, landing } = prepared[index].take().unwrap_or_else(marker);
+        if let Some(landing) = landing {
+            landing.accepted(Timeline(Arc::clone(core)), ticket);
+        }
+        if !matches!(ready.after, After::Nobody) {
+            afters.push((ticket, ready.after));
+        }
+        ready.request.into_operation(shared.id, ticket)
+    };
+    let mut tickets = engine.enqueue(shared, n, &mut make);
+    while wait && matches!(tickets, Err(Refused::Full(_))) {
+        let permit = block_on(engine.room(shared, n))?;
+        tickets = engine.enqueue_permitted(shared, permit, &mut make);
+    }
+    let first = tickets.map_err(into_try_error)?.start;
+    for (ticket, after) in afters {
+        after.accepted(core, ticket);
+    }
+    Ok(first)
+}
+
+/// What can be asked about the operations of a stream, also when the stream is gone.
+#[derive(Clone)]
+pub struct Timeline(Arc<StreamCore>);
+
+impl Timeline {
+    /// The timeline of a stream.
+    pub fn of(stream: &Stream) -> Self {
+        Timeline(Arc::clone(&stream.inner.core))
+    }
+
+    /// The highest sequence number accepted; 0 before the first.
+    pub fn last(&self) -> u64 {
+        self.0.shared.last_ticket()
+    }
+
+    /// The outcome, if it is known. Does nothing but look.
+    pub fn peek(&self, ticket: u64) -> Option<Result<()>> {
+        self.0.shared.timeline.outcome(ticket).map(|outcome| outcome.map_err(|cause| cause.seen_by(ticket)))
+    }
+
+    /// As [`Completion::outcome`].
+    pub fn outcome(&self, ticket: u64) -> Option<Result<()>> {
+        self.0.outcome(ticket)
+    }
+
+    /// Waits for the outcome, until `deadline` at the latest.
+    pub fn wait_until(&self, ticket: u64, deadline: Option<Instant>) -> Option<Result<()>> {
+        self.0.wait_until(ticket, deadline)
+    }
+
+    /// The completion of an operation.
+    pub fn completion(&self, ticket: u64) -> Completion {
+        Completion::new(Arc::clone(&self.0), ticket)
+    }
+
+    /// Whether everything accepted is complete.
+    pub fn is_idle(&self) -> bool {
+        self.0.shared.is_idle()
+    }
+
+    /// Whether everything accepted went well and is complete: nothing is left to be told.
+    pub fn is_settled(&self) -> bool {
+        let timeline = &self.0.shared.timeline;
+        timeline.never_failed() && self.0.shared.is_idle()
+    }
+}
+
+/// Waits until one of the completions has an outcome, or until `deadline`; says which.
+pub fn wait_any(completions: &mut [Completion], deadline: Option<Instant>) -> Option<(usize, Result<()>)> {
+    let any = std::future::poll_fn(|cx| {
+        for (index, completion) in completions.iter_mut().enumerate() {
+            if let std::task::Poll::Ready(outcome) = Future::poll(std::pin::Pin::new(completion), cx) {
+                return std::task::Poll::Ready((index, outcome));
+            }
+        }
+        std::task::Poll::Pending
+    });
+    match deadline {
+        Some(deadline) => crate::sync::block_on_until(any, deadline),
+        None => Some(block_on(any)),
+    }
+}
+
+/// Frees a buffer when what these streams have accepted so far is done; its address must not be used by others any more.
+pub fn free_after(buffer: Buffer<u8>, streams: &[&Stream]) {
+    let after = streams.iter().map(|stream| Arc::clone(&stream.inner.core.shared));
+    let (device, block) = buffer.into_unexposed();
+    device.retire_after(block, after);
+}
+
+/// Data on its way to foreign memory.
+pub struct Landing {
+    state: Mutex<Option<Flight>>,
+}
+
+struct Flight {
+    piece: HostPiece,
+    to: *mut u8,
+    /// Where to ask about the copy, once it is enqueued.
+    accepted: Option<(Timeline, u64)>,
+}
+
+// SAFETY: needed because of the pointer to foreign memory: whoever made the landing promised that any thread may write there.
+unsafe impl Send for Flight {}
+
+impl Landing {
+    fn state(&self) -> MutexGuard<'_, Option<Flight>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The copy is being enqueued, for sure.
+    fn accepted(&self, timeline: Timeline, ticket: u64) {
+        if let Some(flight) = &mut *self.state() {
+            flight.accepted = Some((timeline, ticket));
+        }
+    }
+
+    /// Whether nothing is left to be done.
+    pub fn is_over(&self) -> bool {
+        self.state().is_none()
+    }
+
+    /// Ends the flight, once: writes the data to the foreign memory, or, where the copy failed, nothing. When this has returned,
+    /// nobody touches the foreign memory any more.
+    ///
+    /// # Safety
+    ///
+    /// With `deliver`, the copy is complete.
+    pub unsafe fn finish(&self, deliver: bool) {
+        let mut state = self.state();
+        if let (Some(flight), true) = (&*state, deliver) {
+            // SAFETY: needed to write foreign memory; its owner promised that the piece's length of it may be written until
+            // this is over, which it is when the lock is released. The piece is read after the copy's completion.
+            unsafe { std::ptr::copy_nonoverlapping(flight.piece.ptr().cast_const(), flight.to, flight.piece.len()) };
+        }
+        // The memory announces room when it goes: outside the lock.
+        let over = state.take();
+        drop(state);
+        drop(over);
+    }
+}
+
+/// Held by the operation: when it retires unobserved, the data is brought all the same, so that it does not hold up others.
+struct LandingGuard(Arc<Landing>);
+
+impl Drop for LandingGuard {
+    fn drop(&mut self) {
+        let accepted = self.0.state().as_ref().and_then(|flight| flight.accepted.clone());
+        let complete = accepted.is_some_and(|(timeline, ticket)| matches!(timeline.peek(ticket), Some(Ok(()))));
+        // SAFETY: needed because of the contract of `finish`, which the line above keeps.
+        unsafe { self.0.finish(complete) };
+    }
+}
+
+/// Every stream of a device that has accepted anything, and the last it has.
+pub fn accepted(device: &Device) -> Vec<(Timeline, u64)> {
+    let engine = &device.shared().engine;
+    let streams = engine.streams().into_iter();
+    let timelines = streams.map(|shared| Timeline(Arc::new(StreamCore { engine: Arc::clone(engine), shared })));
+    timelines.map(|timeline| (timeline.clone(), timeline.last())).filter(|(_, last)| *last > 0).collect()
+}
