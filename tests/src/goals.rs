@@ -118,7 +118,7 @@ pub struct Row {
 }
 
 /// What must hold of a row.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RowLimits {
     /// Most geometric mean of makespan over bound.
     pub mean: f64,
@@ -127,6 +127,53 @@ pub struct RowLimits {
     /// Most makespan over the best other policy's.
     pub beside_best: f64,
 }
+
+impl RowLimits {
+    /// What the runtime promises of so many copies.
+    pub fn goal(copies: u32) -> RowLimits {
+        RowLimits { mean: if copies == 1 { 1.10 } else { 1.15 }, worst: 1.25, beside_best: 1.02 }
+    }
+}
+
+/// A setting, and what holds in it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Held {
+    /// How traces are replayed.
+    pub setting: Setting,
+    /// What the tests insist on.
+    pub limits: RowLimits,
+}
+
+const fn held(posted: bool, copies: u32, think: f64, mean: f64, worst: f64, beside_best: f64) -> Held {
+    Held { setting: Setting { posted, copies, think }, limits: RowLimits { mean, worst, beside_best } }
+}
+
+/// Every setting of the goals with the limits that the tests insist on.
+pub const HELD: [Held; 20] = [
+    held(true, 1, 0.0, 1.51, 11.18, 5.97),
+    held(true, 1, 0.02, 1.10, 1.42, 1.11),
+    held(true, 1, 0.1, 1.10, 1.25, 1.02),
+    held(true, 1, 0.3, 1.10, 1.25, 1.02),
+    held(true, 1, 1.0, 1.10, 1.25, 1.02),
+    held(false, 1, 0.0, 1.69, 12.34, 3.95),
+    held(false, 1, 0.02, 1.20, 1.53, 1.11),
+    held(false, 1, 0.1, 1.12, 1.26, 1.02),
+    held(false, 1, 0.3, 1.12, 1.53, 1.10),
+    held(false, 1, 1.0, 1.10, 1.25, 1.02),
+    held(true, 64, 0.0, 3.10, 11.20, 1.02),
+    held(true, 64, 0.02, 2.66, 10.16, 1.02),
+    held(true, 64, 0.1, 2.43, 7.69, 1.02),
+    held(true, 64, 0.3, 1.76, 3.06, 1.02),
+    held(true, 64, 1.0, 1.19, 1.56, 1.02),
+    held(false, 64, 0.0, 2.65, 10.22, 1.02),
+    held(false, 64, 0.02, 2.42, 11.23, 1.02),
+    held(false, 64, 0.1, 2.09, 6.75, 1.02),
+    held(false, 64, 0.3, 1.62, 3.00, 1.02),
+    held(false, 64, 1.0, 1.18, 1.52, 1.02),
+];
+
+/// The p99 of small operations beside long ones over that without them that the tests insist on; the goal is 1.5.
+pub const HELD_SMALL_BESIDE_LONG: f64 = 2.2;
 
 impl Row {
     /// Geometric mean over the traces of makespan over bound.
@@ -176,6 +223,25 @@ impl Row {
             let submissions = measured.reports.last().map_or(0, |report| report.submissions);
             let beside = measured.ours() / measured.best_other();
             let _infallible = writeln!(text, " beside the best {beside:.3}, {submissions} submissions");
+        }
+        text
+    }
+
+    /// Rows of the README's table: makespan over bound by policy.
+    pub fn markdown(&self) -> String {
+        let mode = if self.setting.posted { "on" } else { "off" };
+        let mut text = String::new();
+        for measured in &self.measured {
+            let report = measured.reports.last();
+            let (operations, submissions) = report.map_or((0, 0), |report| (report.operations, report.submissions));
+            let _infallible = write!(text, "| `{}` | {mode} | {:.2}", measured.trace, measured.bound as f64 / 1e6);
+            let ours = SimPolicy::ALL.len() - 1;
+            for (index, ratio) in measured.ratios().enumerate() {
+                let digits = if ratio < 10.0 { 2 } else { 1 };
+                let bold = if index == ours { "**" } else { "" };
+                let _infallible = write!(text, " | {bold}{ratio:.digits$}{bold}");
+            }
+            let _infallible = writeln!(text, " | {operations} in {submissions} |");
         }
         text
     }

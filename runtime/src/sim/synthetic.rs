@@ -65,8 +65,8 @@ pub struct LongAndSmall {
     pub small: usize,
 }
 
-/// Four clients that each launch and await 200 kernels of 5 µs, a think time between them, while two others keep kernels
-/// of 3 ms running, half of the default GPU's block slots each in turn.
+/// Twelve clients that each launch and await 100 kernels of 5 µs, a think time between them, while three others keep
+/// kernels of 3 ms running, a quarter of the default GPU's block slots each: more streams than hardware queues.
 #[must_use]
 pub fn long_and_small() -> LongAndSmall {
     let small = |client: u64| {
@@ -77,13 +77,13 @@ pub fn long_and_small() -> LongAndSmall {
                 Action::Think((40 + client) * MICROSECOND),
             ]
         };
-        Client { start: client * 11 * MICROSECOND, streams: 1, actions: (0..200).flat_map(step).collect() }
+        Client { start: client * 11 * MICROSECOND, streams: 1, actions: (0..100).flat_map(step).collect() }
     };
     let long = |client: u64| {
         let step = |index| [launch(3_000 * MICROSECOND, 256, client << 32 | index, 1), Action::Sync];
-        Client { start: 0, streams: 1, actions: (0..6).flat_map(step).collect() }
+        Client { start: 0, streams: 1, actions: (0..4).flat_map(step).collect() }
     };
-    let alone: Vec<Client> = (1..=4).map(small).collect();
-    let together = alone.iter().cloned().chain((5..=6).map(long)).collect();
+    let alone: Vec<Client> = (1..=12).map(small).collect();
+    let together = alone.iter().cloned().chain((13..=15).map(long)).collect();
     LongAndSmall { together: polling(together), small: alone.len(), alone: polling(alone) }
 }
