@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 /// Bytes that a pending operation may take.
-const MOST_BYTES: u64 = 416;
+const MOST_BYTES: u64 = 256;
 /// Heap allocations that a window of operations may make in steady state.
 const MOST_ALLOCATIONS: u64 = 2000;
 

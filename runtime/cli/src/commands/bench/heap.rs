@@ -151,6 +151,7 @@ fn windows<F: Future<Output = Outcome<()>>>(
         what: what.into(),
         operations: operations * WINDOWS,
         allocations_per_operation: counts.iter().sum::<u64>() as f64 / (operations * WINDOWS) as f64,
+        operations_of_a_window: operations,
         median_of_a_window: counts[WINDOWS / 2],
     })
 }
