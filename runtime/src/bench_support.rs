@@ -139,7 +139,14 @@ impl Path {
         for index in 0..OPERATIONS {
             let lane = &self.lanes[index % STREAMS];
             let arguments = args![1.0f32, self.x.read(), lane.y.read_write()];
-            self.requests.push(Some(lane.stream.launch_request(&self.kernel, Grid::from(1), arguments)?));
+            let device = &lane.stream.inner.device;
+            self.requests.push(Some(Request::launch(
+                device.info(),
+                device.tag,
+                &self.kernel,
+                Grid::from(1),
+                arguments,
+            )?));
         }
         Ok(())
     }

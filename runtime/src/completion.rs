@@ -83,6 +83,14 @@ impl Future for Completion {
     }
 }
 
+impl Drop for Completion {
+    fn drop(&mut self) {
+        if self.waiting.has_promised() {
+            self.stream.engine.end_wait(&mut self.waiting);
+        }
+    }
+}
+
 impl Clone for Completion {
     fn clone(&self) -> Self {
         Completion::new(Arc::clone(&self.stream), self.ticket)

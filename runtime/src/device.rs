@@ -297,7 +297,7 @@ impl Device {
         let mut first = Ok(());
         for (stream, last) in self.accepted() {
             let mut waiting = Waiting::default();
-            first = first.and(poll_fn(|cx| engine.poll(&stream, last, &mut waiting, cx)).await);
+            first = first.and(poll_fn(|cx| engine.poll_at_once(&stream, last, &mut waiting, cx)).await);
         }
         first
     }

@@ -70,47 +70,22 @@ const SMALL_BYTES: u32 = 48;
 
 impl Request {
     /// A launch, checked against the device's limits and the kernel's signature.
-    pub(crate) fn launch(info: &DeviceInfo, tag: DeviceTag, kernel: &Kernel, grid: Grid, args: Args) -> Result<Self> {
-        tag.check("kernel", kernel.tag)?;
-        if let Some(found) = args.foreign {
-            tag.check("buffer", args.device.filter(|first| first.id != tag.id).unwrap_or(found))?;
-        }
-        if let Some(found) = args.device {
-            tag.check("buffer", found)?;
-        }
-        if !info.can_launch {
-            return Err(cannot_launch("kernels cannot be launched", tag));
-        }
-        let shape = check_grid(info, &kernel.loaded, grid)?;
-        check_args(&kernel.loaded, &args)?;
-        if grid.is_empty() {
-            return Ok(Request::marker_holding(args.blocks.into_iter().map(Keep::Memory).collect()));
-        }
-        let signed = kernel.loaded.signature.is_some();
-        let declared = signed || (!args.maybe_addresses && !args.accesses.is_empty());
-        let packed = args.bytes.len().next_multiple_of(16) + args.accesses.len() * ACCESS_BYTES;
-        Ok(Request {
-            work: Work::Launch {
-                merge: Some(kernel.loaded.id),
-                blocks: grid.block_count(),
-                cost: cost_key(&kernel.loaded, grid),
-            },
-            hazard: if declared {
-                Hazard::Declared(args.accesses)
-            } else if args.accesses.is_empty() {
-                Hazard::Ordered
-            } else {
-                Hazard::Declared(args.accesses.partial())
-            },
-            // At most 4096 bytes of arguments and as many accesses as fit them twice over.
-            bytes: u32::try_from(LAUNCH_BYTES + packed).unwrap_or(u32::MAX),
-            kind: OpKind::Launch(Launch {
-                kernel: Arc::clone(&kernel.loaded),
-                shape,
-                args: args.bytes,
-                blocks: args.blocks,
-            }),
+    pub(crate) fn launch(
+        info: &DeviceInfo,
+        tag: DeviceTag,
+        kernel: &Kernel,
+        grid: Grid,
+        mut args: Args,
+    ) -> Result<Self> {
+        Ok(match CheckedLaunch::new(info, tag, kernel, grid, &args)? {
+            Some(checked) => checked.request(kernel, &mut args),
+            None => Request::empty_launch(args),
         })
+    }
+
+    /// A launch of a grid with a zero in it: nothing but a place in the stream.
+    pub(crate) fn empty_launch(args: Args) -> Self {
+        Request::marker_holding(args.blocks.into_iter().map(Keep::Memory).collect())
     }
 
     /// A copy of `len` bytes between ranges that were checked. None at all is a marker.
@@ -234,6 +209,84 @@ impl Request {
             hazard: self.hazard,
             bytes: self.bytes,
             payload: Op { stream, kind: self.kind },
+        }
+    }
+}
+
+/// What a launch is, beside its arguments, once it is checked: the arguments then move straight into the queue.
+pub(crate) struct CheckedLaunch {
+    shape: Shape,
+    blocks: u64,
+    cost: CostKey,
+    bytes: u32,
+    declared: bool,
+}
+
+impl CheckedLaunch {
+    /// Checks a launch; `None` where the grid has a zero in it.
+    pub(crate) fn new(
+        info: &DeviceInfo,
+        tag: DeviceTag,
+        kernel: &Kernel,
+        grid: Grid,
+        args: &Args,
+    ) -> Result<Option<Self>> {
+        tag.check("kernel", kernel.tag)?;
+        if let Some(found) = args.foreign {
+            tag.check("buffer", args.device.filter(|first| first.id != tag.id).unwrap_or(found))?;
+        }
+        if let Some(found) = args.device {
+            tag.check("buffer", found)?;
+        }
+        if !info.can_launch {
+            return Err(cannot_launch("kernels cannot be launched", tag));
+        }
+        let shape = check_grid(info, &kernel.loaded, grid)?;
+        check_args(&kernel.loaded, args)?;
+        if grid.is_empty() {
+            return Ok(None);
+        }
+        let signed = kernel.loaded.signature.is_some();
+        let packed = args.bytes.len().next_multiple_of(16) + args.accesses.len() * ACCESS_BYTES;
+        Ok(Some(CheckedLaunch {
+            shape,
+            blocks: grid.block_count(),
+            cost: cost_key(&kernel.loaded, grid),
+            // At most 4096 bytes of arguments and as many accesses as fit them twice over.
+            bytes: u32::try_from(LAUNCH_BYTES + packed).unwrap_or(u32::MAX),
+            declared: signed || (!args.maybe_addresses && !args.accesses.is_empty()),
+        }))
+    }
+
+    fn request(&self, kernel: &Kernel, args: &mut Args) -> Request {
+        let Operation { work, hazard, bytes, payload, .. } = self.operation(kernel, args, StreamId(0), 0);
+        Request { work, hazard, bytes, kind: payload.kind }
+    }
+
+    /// The operation at its place in the order, with the arguments taken out of `args`.
+    #[inline]
+    pub(crate) fn operation(&self, kernel: &Kernel, args: &mut Args, stream: StreamId, ticket: u64) -> Operation<Op> {
+        let accesses = std::mem::take(&mut args.accesses);
+        let hazard = if self.declared {
+            Hazard::Declared(accesses)
+        } else if accesses.is_empty() {
+            Hazard::Ordered
+        } else {
+            Hazard::Declared(accesses.partial())
+        };
+        let launch = Launch {
+            kernel: Arc::clone(&kernel.loaded),
+            shape: self.shape,
+            args: std::mem::take(&mut args.bytes),
+            blocks: std::mem::take(&mut args.blocks),
+        };
+        Operation {
+            stream,
+            ticket: Ticket(ticket),
+            work: Work::Launch { merge: Some(kernel.loaded.id), blocks: self.blocks, cost: self.cost },
+            hazard,
+            bytes: self.bytes,
+            payload: Op { stream, kind: OpKind::Launch(launch) },
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::error::{Full, Result, TryError};
 use crate::grid::Grid;
 use crate::kernel::Kernel;
 use crate::op::Op;
-use crate::request::{After, Ready, Request};
+use crate::request::{After, CheckedLaunch, Ready, Request};
 
 /// What completions hold of a stream: enough to ask and to drive.
 pub(crate) struct StreamCore {
@@ -98,20 +98,38 @@ impl Stream {
     ///
     /// Dropping this future before it is ready means that nothing was launched; after that, the launch takes place whatever
     /// happens to the [`Completion`].
-    pub async fn launch(&self, kernel: &Kernel, grid: impl Into<Grid>, args: Args) -> Result<Completion> {
-        let request = self.launch_request(kernel, grid.into(), args)?;
-        self.accept(request).await
+    pub async fn launch(&self, kernel: &Kernel, grid: impl Into<Grid>, mut args: Args) -> Result<Completion> {
+        let Some(checked) = self.check_launch(kernel, grid.into(), &args)? else {
+            return self.accept(Request::empty_launch(args)).await;
+        };
+        let StreamCore { engine, shared } = &*self.inner.core;
+        let mut make = |ticket, _| checked.operation(kernel, &mut args, shared.id, ticket);
+        let mut tickets = engine.enqueue(shared, 1, &mut make);
+        loop {
+            match tickets {
+                Ok(tickets) => return Ok(Completion::new(Arc::clone(&self.inner.core), tickets.start)),
+                Err(Refused::Failed(error)) => return Err(error),
+                Err(Refused::Full(_)) => {}
+            }
+            let permit = engine.room(shared, 1).await?;
+            tickets = engine.enqueue_permitted(shared, permit, &mut make);
+        }
     }
 
     /// Launches a kernel if there is room.
-    pub fn try_launch(&self, kernel: &Kernel, grid: impl Into<Grid>, args: Args) -> Result<Completion, TryError> {
-        let request = self.launch_request(kernel, grid.into(), args)?;
-        self.try_accept(request)
+    pub fn try_launch(&self, kernel: &Kernel, grid: impl Into<Grid>, mut args: Args) -> Result<Completion, TryError> {
+        let Some(checked) = self.check_launch(kernel, grid.into(), &args)? else {
+            return self.try_accept(Request::empty_launch(args));
+        };
+        let core = &self.inner.core;
+        let make = |ticket, _| checked.operation(kernel, &mut args, core.id(), ticket);
+        let tickets = core.engine.enqueue(&core.shared, 1, make).map_err(into_try_error)?;
+        Ok(Completion::new(Arc::clone(core), tickets.start))
     }
 
-    pub(crate) fn launch_request(&self, kernel: &Kernel, grid: Grid, args: Args) -> Result<Request> {
+    fn check_launch(&self, kernel: &Kernel, grid: Grid, args: &Args) -> Result<Option<CheckedLaunch>> {
         let device = &self.inner.device;
-        Request::launch(device.info(), device.tag, kernel, grid, args)
+        CheckedLaunch::new(device.info(), device.tag, kernel, grid, args)
     }
 
     /// Enqueues many operations as one entry: all of them, in this order, with nothing of this stream between them, or none.

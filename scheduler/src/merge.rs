@@ -68,7 +68,7 @@ mod tests {
                     bytes: 0,
                     payload: (),
                 };
-                slab.insert(operation, Totals::default(), NIL)
+                slab.insert(&mut Some(operation), Totals::default(), NIL)
             })
             .collect();
         sort_copies(&mut slots, &slab);

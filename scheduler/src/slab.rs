@@ -52,12 +52,11 @@ impl<T> Slab<T> {
         Self { nodes: Vec::new(), free: NIL }
     }
 
-    /// Puts an operation into a slot. The bound on accepted operations keeps indices far below `NIL`.
-    pub(crate) fn insert(&mut self, operation: Operation<T>, size: Totals, target: u32) -> u32 {
+    /// Moves an operation out of `place` into a slot. The bound on accepted operations keeps indices far below `NIL`.
+    pub(crate) fn insert(&mut self, place: &mut Option<Operation<T>>, size: Totals, target: u32) -> u32 {
         let time = Share { gpu_time: size.gpu_time, load: size.load };
         if self.free == NIL {
-            let operation = Some(operation);
-            self.nodes.push(Node { operation, next: NIL, target, blocked: NIL, wave: 0, time });
+            self.nodes.push(Node { operation: place.take(), next: NIL, target, blocked: NIL, wave: 0, time });
             (self.nodes.len() - 1) as u32
         } else {
             let slot = self.free;
@@ -68,7 +67,7 @@ impl<T> Slab<T> {
             node.target = target;
             node.blocked = NIL;
             node.time = time;
-            node.operation = Some(operation);
+            node.operation = place.take();
             slot
         }
     }

@@ -314,7 +314,7 @@ mod tests {
         for (&(work, wave, wanted), ticket) in picks.iter().zip(1..) {
             let (stream, ticket) = (StreamId(ticket as u32), Ticket(ticket));
             let operation = Operation { stream, ticket, work, hazard: Hazard::Ordered, bytes: 0, payload: () };
-            let slot = slab.insert(operation, Totals::default(), NIL);
+            let slot = slab.insert(&mut Some(operation), Totals::default(), NIL);
             draft.pick(slot, &work, wave, wanted);
         }
         draft.finish(&mut slab, &mut 10, &mut marks, &mut out);

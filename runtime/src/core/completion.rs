@@ -17,11 +17,12 @@
 //! A failure concerns every ticket from its first on, until [`Timeline::reset`] says at which ticket the stream is sound again.
 //! Causes are `F`, cloned for each waiter: an `Arc` of whatever the runtime reports.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
 
 use smallvec::SmallVec;
 
+use super::waiters::{WaiterKey, Waiters};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{self, Arc, Mutation, Mutex, mutated};
 
@@ -50,9 +51,7 @@ struct Shared<F> {
 }
 
 struct Registry<F> {
-    /// By ticket, then by registration: what a completion wakes is a prefix, what a failure wakes a suffix.
-    waiters: BTreeMap<WaiterKey, Waker>,
-    next_registration: u64,
+    waiters: Waiters,
     /// In the order of report; the first that contains a ticket is its cause.
     failures: VecDeque<FailedRange<F>>,
     /// Every ticket below the first number is answered with this cause (see `CLOSED_FAILURES_MAX`).
@@ -64,12 +63,6 @@ struct FailedRange<F> {
     from: u64,
     until: u64,
     cause: F,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct WaiterKey {
-    ticket: u64,
-    registration: u64,
 }
 
 /// The place of one future in the registry; empty until the first poll that has to wait. Dropping it ends the wait.
@@ -92,13 +85,7 @@ impl<F> Clone for Timeline<F> {
 impl<F: Clone> Timeline<F> {
     /// A timeline with nothing done.
     pub(crate) fn new() -> Self {
-        let registry = Registry {
-            waiters: BTreeMap::new(),
-            next_registration: 0,
-            failures: VecDeque::new(),
-            merged: None,
-            lost: None,
-        };
+        let registry = Registry { waiters: Waiters::new(), failures: VecDeque::new(), merged: None, lost: None };
         let shared =
             Shared { progress: AtomicU64::new(0), clean_from: AtomicU64::new(0), registry: Mutex::new(registry) };
         Self { shared: Arc::new(shared) }
@@ -126,10 +113,16 @@ impl<F: Clone> Timeline<F> {
         self.shared.registry.lock().outcome(progress_of(&self.shared), ticket)
     }
 
+    /// Whether there may be such a failure as [`Timeline::failure`] tells of: one load.
+    #[inline]
+    pub(crate) fn is_suspect(&self) -> bool {
+        // Acquire pairs with the Release store in `fail` and `lost`.
+        self.shared.progress.load(Ordering::Acquire) & SUSPECT != 0
+    }
+
     /// The cause of the failure that later operations of the stream would be answered with.
     pub(crate) fn failure(&self) -> Option<F> {
-        // Acquire pairs with the Release store in `fail` and `lost`.
-        if self.shared.progress.load(Ordering::Acquire) & SUSPECT == 0 {
+        if !self.is_suspect() {
             return None;
         }
         let registry = self.shared.registry.lock();
@@ -147,7 +140,7 @@ impl<F: Clone> Timeline<F> {
     /// Whether somebody waits for `ticket` or for one before it.
     #[cfg(test)]
     pub(crate) fn has_waiter(&self, ticket: u64) -> bool {
-        self.shared.registry.lock().waiters.keys().next().is_some_and(|key| key.ticket <= ticket)
+        self.shared.registry.lock().waiters.first().is_some_and(|first| first <= ticket)
     }
 
     /// Everything up to `ticket` is done. A ticket at or below the last one, or any after a loss, changes nothing.
@@ -164,7 +157,7 @@ impl<F: Clone> Timeline<F> {
         // Release pairs with the Acquire load in `outcome`: who sees the ticket done sees its results.
         self.shared.progress.store(ticket | progress & SUSPECT, order);
         loop {
-            let wakers = registry.take_waiters(|key| key.ticket <= ticket, 0);
+            let wakers = take(|| registry.waiters.pop_until(ticket));
             drop(registry);
             if !wake_all(wakers) {
                 return;
@@ -221,8 +214,8 @@ impl<F: Clone> Timeline<F> {
         }
     }
 
-    /// Asks for `ticket`; when it is not done, `cx` is woken once it is. `on_waiter` is called, outside of the lock, by the first
-    /// waiter of a ticket: the driver learns that somebody waits, and may complete the ticket on the spot.
+    /// Asks for `ticket`; when it is not done, `cx` is woken once it is. `on_waiter` is called, outside of the lock, when the
+    /// wait begins: the driver learns that somebody waits, and may complete the ticket on the spot.
     pub(crate) fn poll(
         &self,
         ticket: u64,
@@ -251,14 +244,23 @@ impl<F: Clone> Timeline<F> {
             registration.release();
             return Poll::Ready(outcome);
         }
-        let (key, first) = match &registration.place {
-            Some((_, key)) => (*key, false),
-            None => registry.new_key(ticket),
+        let known = registration.place.as_ref().map(|(_, key)| *key);
+        let replaced = match known {
+            Some(key) => registry.waiters.replace(key, waker),
+            None => Err(waker),
         };
-        let old = registry.waiters.insert(key, waker);
+        // A new waiter, or one that was woken before its ticket was done.
+        let (old, key) = match replaced {
+            Ok(old) => (old, known),
+            Err(waker) => (None, Some(registry.waiters.insert(ticket, waker))),
+        };
         drop(registry);
         drop(old);
-        registration.place.get_or_insert_with(|| (self.shared.clone(), key));
+        let first = known.is_none();
+        match (&mut registration.place, key) {
+            (Some((_, place)), Some(key)) => *place = key,
+            (place, key) => *place = key.map(|key| (self.shared.clone(), key)),
+        }
         if first {
             on_waiter(ticket);
             if look_again && let Some(outcome) = self.outcome(ticket) {
@@ -305,7 +307,7 @@ impl<F: Clone> Timeline<F> {
 
     fn wake_from<'a>(&'a self, mut registry: sync::MutexGuard<'a, Registry<F>>, from: u64) {
         loop {
-            let wakers = registry.take_waiters(|_| true, from);
+            let wakers = take(|| registry.waiters.pop_from(from));
             drop(registry);
             if !wake_all(wakers) {
                 return;
@@ -318,6 +320,11 @@ impl<F: Clone> Timeline<F> {
 /// The progress word, for holders of the registry lock: they are its only writers, so Relaxed reads the latest.
 fn progress_of<F>(shared: &Shared<F>) -> u64 {
     shared.progress.load(Ordering::Relaxed)
+}
+
+/// Takes up to [`WAKE_BATCH`] waiters.
+fn take(next: impl FnMut() -> Option<Waker>) -> SmallVec<[Waker; WAKE_BATCH]> {
+    std::iter::from_fn(next).take(WAKE_BATCH).collect()
 }
 
 /// Calls the wakers; whether the batch was full, so that there may be more.
@@ -342,26 +349,6 @@ impl<F: Clone> Registry<F> {
         }
         self.lost.clone().map(Err)
     }
-
-    /// A key for a new waiter, and whether it is the first of its ticket.
-    fn new_key(&mut self, ticket: u64) -> (WaiterKey, bool) {
-        self.next_registration += 1;
-        let key = WaiterKey { ticket, registration: self.next_registration };
-        let first_of_ticket = WaiterKey { ticket, registration: 0 };
-        (key, self.waiters.range(first_of_ticket..key).next().is_none())
-    }
-
-    /// Takes up to [`WAKE_BATCH`] waiters from the ticket `from` on, while `wanted`.
-    fn take_waiters(&mut self, wanted: impl Fn(&WaiterKey) -> bool, from: u64) -> SmallVec<[Waker; WAKE_BATCH]> {
-        let mut wakers = SmallVec::new();
-        let start = WaiterKey { ticket: from, registration: 0 };
-        while wakers.len() < WAKE_BATCH
-            && let Some(key) = self.waiters.range(start..).next().map(|(key, _)| *key).filter(&wanted)
-        {
-            wakers.extend(self.waiters.remove(&key));
-        }
-        wakers
-    }
 }
 
 impl<F> Registration<F> {
@@ -378,7 +365,7 @@ impl<F> Registration<F> {
                 return;
             }
             // A statement of its own: the guard is gone before the waker, which is the executor's code, is dropped.
-            let waker = shared.registry.lock().waiters.remove(&key);
+            let waker = shared.registry.lock().waiters.remove(key);
             drop(waker);
         }
     }

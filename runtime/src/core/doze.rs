@@ -81,9 +81,9 @@ impl Doze {
     }
 
     /// Ends the sleep, from the thread itself. A note is dropped: the thread looks for work next, and who left the note had
-    /// given the driver role back before, so that look finds the work.
-    pub(crate) fn awake(&self) {
-        self.state.store(AWAKE, Ordering::Relaxed);
+    /// given the driver role back before, so that look finds the work. Whether a producer had ended the sleep already.
+    pub(crate) fn awake(&self) -> bool {
+        matches!(self.state.swap(AWAKE, Ordering::Relaxed), AWAKE | NOTED)
     }
 
     /// Called by a producer after it published its work, or gave the driver role back with work left in its state:
@@ -109,11 +109,13 @@ impl Doze {
         }
     }
 
-    /// Whether the thread is up, so that work published now is seen without a wake-up.
-    pub(crate) fn is_awake(&self) -> bool {
-        // Pairs with the fence in `announce`, like `must_wake`: the caller published its work before it asks.
+    /// Whether the thread looks for work by itself within a nap, so that work published now, which nobody waits for, is seen
+    /// without a wake-up.
+    pub(crate) fn looks_soon(&self) -> bool {
+        // Pairs with the fence in `announce`, like `must_wake`: the caller published its work before it asks. A sleep without
+        // that look is announced after this load then, and its re-check sees the work.
         fence(Ordering::SeqCst);
-        matches!(self.state.load(Ordering::Relaxed), AWAKE | NOTED)
+        matches!(self.state.load(Ordering::Relaxed), AWAKE | NOTED | LINGERING | ARMED_NAP)
     }
 }
 
@@ -125,7 +127,7 @@ mod tests {
     fn one_producer_is_told_to_wake_an_idle_thread() {
         let doze = Doze::new();
         assert!(doze.announce(Sleep::Idle));
-        assert!(!doze.is_awake());
+        assert!(!doze.looks_soon());
         assert!(doze.must_wake(Need::Gathered));
         assert!(!doze.must_wake(Need::Gathered), "the second producer has nothing to do");
     }
@@ -134,9 +136,9 @@ mod tests {
     fn work_left_while_the_thread_is_up_voids_its_next_sleep() {
         let doze = Doze::new();
         assert!(!doze.must_wake(Need::Uncovered), "an awake thread needs no wake-up");
-        assert!(doze.is_awake());
+        assert!(doze.looks_soon());
         assert!(!doze.announce(Sleep::Idle), "it has to look again");
-        doze.awake();
+        assert!(!doze.awake(), "nobody ended the sleep that it announced");
         assert!(doze.announce(Sleep::Idle), "once");
     }
 
@@ -154,7 +156,7 @@ mod tests {
         assert!(doze.announce(Sleep::Armed));
         assert!(!doze.must_wake(Need::Attended));
         assert!(doze.must_wake(Need::Uncovered));
-        assert!(doze.is_awake());
+        assert!(doze.looks_soon());
         assert!(doze.announce(Sleep::Armed));
         assert!(doze.must_wake(Need::Gathered), "it may be long, and somebody must look at the gather deadline");
         assert!(doze.announce(Sleep::ArmedNap));

@@ -60,7 +60,7 @@ impl Engine {
     /// As `Engine::enqueue_permitted` and `Engine::drive` of the driver.
     fn enqueue(&self) {
         self.queue.try_push(|_| 0).expect("the queue has room for all producers");
-        if self.doze.is_awake() {
+        if self.doze.looks_soon() {
             return;
         }
         let mut left = false;
@@ -91,7 +91,7 @@ impl Engine {
                 // sleep. The model sleeps it by letting the others go on.
                 let _looks_again_anyway = self.doze.announce(Sleep::Lingering);
                 thread::yield_now();
-                self.doze.awake();
+                let _woken = self.doze.awake();
                 continue;
             }
             let undisturbed = self.doze.announce(Sleep::Idle);
@@ -106,7 +106,7 @@ impl Engine {
                 assert!(state.leave().is_ok());
                 return;
             }
-            self.doze.awake();
+            let _woken = self.doze.awake();
         }
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod notice;
 pub(crate) mod queue;
 pub(crate) mod role;
 pub(crate) mod staging;
+mod waiters;
 
 #[cfg(all(test, dxg_loom))]
 mod loom_admission;

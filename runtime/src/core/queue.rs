@@ -129,6 +129,14 @@ impl<T> QueueConsumer<T> {
     /// Takes the oldest operation with its ticket. `None`: empty, or its producer has not published it yet (then that
     /// producer pokes the driver role when it has).
     pub(crate) fn pop(&mut self) -> Option<(u64, T)> {
+        let popped = self.pop_with(|ticket, place| place.take().map(|value| (ticket, value)));
+        popped.flatten()
+    }
+
+    /// As [`QueueConsumer::pop`], but shows the operation in its slot, which `take` finds filled: a large one moves once. What
+    /// `take` leaves there is dropped.
+    #[inline]
+    pub(crate) fn pop_with<R>(&mut self, take: impl FnOnce(u64, &mut Option<T>) -> R) -> Option<R> {
         let capacity = self.ring.slots.len() as u64;
         loop {
             let position = self.head;
@@ -137,19 +145,34 @@ impl<T> QueueConsumer<T> {
             if slot.stamp.load(Ordering::Acquire) != position + 1 {
                 return None;
             }
-            // SAFETY: needed to move out of the shared slot. The stamp is `position + 1` and `head` is `position`: the slot
-            // belongs to the consumer, which exists once and is borrowed exclusively here.
-            let value = slot.value.with_mut(|value| unsafe { (*value).take() });
-            // Release pairs with the Acquire load of the stamp in `Ring::claim`: the next lap's producer writes the value
-            // only after this read of it.
-            slot.stamp.store(position + capacity, Ordering::Release);
-            self.head = position + 1;
-            // Release pairs with the Acquire load in `Ring::len`: who sees the new head may count on the free slot.
-            self.ring.head.store(self.head, Ordering::Release);
-            if let Some(value) = value {
-                return Some((position + 1, value));
+            // SAFETY: needed to tell a tombstone in the shared slot. The stamp is `position + 1` and `head` is `position`: the
+            // slot belongs to the consumer, which exists once and is borrowed exclusively here.
+            let is_filled = slot.value.with(|value| unsafe { (*value).is_some() });
+            if !is_filled {
+                self.advance(position, capacity);
+                continue;
             }
+            // SAFETY: needed to move out of the shared slot; the slot is the consumer's, as above. Should `take` panic, it stays
+            // the consumer's, and the next call finds there what is left of it.
+            let result = slot.value.with_mut(|value| unsafe {
+                let result = take(position + 1, &mut *value);
+                *value = None;
+                result
+            });
+            self.advance(position, capacity);
+            return Some(result);
         }
+    }
+
+    /// Gives the slot at `head` back for the next lap.
+    #[inline]
+    fn advance(&mut self, position: u64, capacity: u64) {
+        // Release pairs with the Acquire load of the stamp in `Ring::claim`: the next lap's producer writes the value
+        // only after the consumer is through with it.
+        self.ring.slot(position).stamp.store(position + capacity, Ordering::Release);
+        self.head = position + 1;
+        // Release pairs with the Acquire load in `Ring::len`: who sees the new head may count on the free slot.
+        self.ring.head.store(self.head, Ordering::Release);
     }
 
     /// Whether nothing is pushed or being pushed.
@@ -205,8 +228,14 @@ struct Claim<'a, T> {
 }
 
 impl<T> Claim<'_, T> {
+    #[inline]
     fn fill(&mut self, value: T) {
-        self.set(self.filled, Some(value));
+        debug_assert!(self.filled < self.count);
+        let slot = self.ring.slot(self.first + self.filled);
+        // SAFETY: needed to write through the shared ring. The exchange of `tail` gave these positions to this claim alone, and
+        // the consumer stays away until the stamp is published. A free slot holds `None`, so nothing is left undropped by
+        // writing over it without a look.
+        slot.value.with_mut(|cell| unsafe { cell.write(Some(value)) });
         self.filled += 1;
     }
 

@@ -36,6 +36,8 @@ pub(super) struct Attendant {
     last_work: Nanos,
     /// Operations accepted up to the last look.
     operations: u64,
+    /// How often tasks had driven when the last nap began, if that was one that ended by itself.
+    napped: Option<u64>,
 }
 
 /// What to do after a look.
@@ -79,19 +81,26 @@ impl Attendant {
             Ok(cores) if cores.get() > 1 => SPIN,
             _ => 0,
         };
-        Attendant { spin, last_work: engine.now(), operations: 0 }
+        Attendant { spin, last_work: engine.now(), operations: 0, napped: None }
     }
 
     /// One for a task of an executor, whose threads belong to others.
     #[cfg(feature = "tokio")]
     pub(super) fn on_task(engine: &Engine) -> Self {
-        Attendant { spin: 0, last_work: engine.now(), operations: 0 }
+        Attendant { spin: 0, last_work: engine.now(), operations: 0, napped: None }
     }
 
     /// Drives, and says what to do then.
     pub(super) fn attend(&mut self, engine: &Engine) -> Rest {
+        let drives = engine.counters.inline_drives.get();
+        // While tasks drive by themselves this thread stays out of their way: whoever drives serves all that came before, and
+        // wakes this thread for what it leaves behind.
+        if self.napped.take().is_some_and(|before| before != drives) && !engine.is_closing() {
+            self.napped = Some(drives);
+            return Rest::Asleep(Nap { kind: Sleep::Lingering, limit: Some(NAP) });
+        }
         let look = look(engine);
-        let accepted = engine.counters.operations.get();
+        let accepted = engine.queue.next_ticket();
         if accepted != self.operations {
             self.operations = accepted;
             self.last_work = engine.now();
@@ -103,7 +112,7 @@ impl Attendant {
             Look::InFlight => return arm(engine, active),
             Look::Gathered(deadline) => {
                 let left = Duration::from_nanos(deadline.saturating_sub(engine.now()));
-                (Sleep::Lingering, Some(left.min(BOUNDED_SLEEP)))
+                (Sleep::Lingering, Some(left.min(NAP)))
             }
             Look::Nothing if engine.is_closing() => {
                 close(engine);
@@ -112,20 +121,30 @@ impl Attendant {
             Look::Nothing if active => (Sleep::Lingering, Some(NAP)),
             Look::Nothing => (Sleep::Idle, None),
         };
+        self.napped = (kind == Sleep::Lingering).then_some(drives);
         Rest::Asleep(Nap { kind, limit })
     }
 
     /// Announces the sleep and looks once more; true: sleep now, then call [`Attendant::wake_up`] in any case.
-    pub(super) fn fall_asleep(engine: &Engine, nap: &Nap) -> bool {
+    pub(super) fn fall_asleep(&mut self, engine: &Engine, nap: &Nap) -> bool {
         let undisturbed = engine.doze.announce(nap.kind);
-        let quiet = undisturbed && engine.queue.is_empty() && !engine.role.is_waiting();
-        quiet && (nap.on_device() || !engine.is_closing())
+        // What came meanwhile and nobody waits for can wait for the end of a nap.
+        let is_nap = matches!(nap.kind, Sleep::Lingering | Sleep::ArmedNap);
+        let quiet = undisturbed && (is_nap || engine.queue.is_empty()) && !engine.role.is_waiting();
+        let asleep = quiet && (nap.on_device() || !engine.is_closing());
+        if !asleep {
+            self.napped = None;
+        }
+        asleep
     }
 
-    /// Ends the sleep, whatever ended it.
-    pub(super) fn wake_up(engine: &Engine, nap: &Nap) {
-        engine.doze.awake();
-        engine.wake.drain();
+    /// Ends the sleep, whatever ended it; `readable`: perhaps a descriptor did.
+    pub(super) fn wake_up(&mut self, engine: &Engine, nap: &Nap, readable: bool) {
+        let ended_by_others = engine.doze.awake();
+        if ended_by_others || readable {
+            self.napped = None;
+            engine.wake.drain();
+        }
         if nap.on_device() {
             if engine.backend.drain_event() {
                 engine.counters.device_wakes.add(1);

@@ -10,7 +10,6 @@ use super::Engine;
 use super::state::State;
 use crate::core::admission::Bound;
 use crate::error::{Error, Failure, LostCause, LostReason};
-use crate::op::Op;
 
 impl State {
     /// The device is gone: everything in flight and everything gathered fails with one cause.
@@ -30,7 +29,7 @@ impl State {
             abandoned.push(operation.payload);
         }
         engine.for_each_stream(|stream| stream.timeline.lost(failure.clone()));
-        self.leave_gates(&abandoned);
+        self.leave_gates(abandoned.iter().map(|payload| payload.stream));
         if runaway {
             // A kernel that ran into the time limit may still be running, and touch what its operation keeps alive.
             // Leaking a few buffers of a lost device is the price of not freeing them under it.
@@ -71,7 +70,7 @@ impl State {
 
 /// Drops what operations kept alive. Some of it is the user's (what a kernel captured), and may panic when it is dropped:
 /// the driver goes on.
-pub(super) fn drop_payloads(payloads: &mut Vec<Op>) {
+pub(super) fn drop_payloads<T>(payloads: &mut Vec<T>) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| payloads.clear())) {
         let message = panic_message(&*panic);
         tracing::error!(message, "something that an operation kept alive panicked when it was dropped");

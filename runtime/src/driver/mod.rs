@@ -10,6 +10,7 @@
 //! | `role` (scheduler, batch, queues) | the holder of the driver role |
 //! | `registry` (stream and event ids) | any task, behind a lock; never on the path of an operation |
 //! | `settings` | read by any task, replaced as a whole by `set_settings` |
+//! | `promised` (somebody is about to drive) | any task; see [`waiting`] |
 //! | `refusal` | written once (lost) or at shutdown; read before every acceptance |
 
 use std::ops::Range;
@@ -22,7 +23,6 @@ use dxg_scheduler::{EventId, Nanos, Operation, Priority, StreamId, Ticket};
 
 use crate::backend::Backend;
 use crate::core::admission::{self, Admission, Permit};
-use crate::core::completion::Registration;
 use crate::core::doze::{Doze, Need};
 use crate::core::queue::EnqueueQueue;
 use crate::core::role::DriverRole;
@@ -33,6 +33,7 @@ use crate::stats::Stats;
 
 mod attend;
 mod counters;
+mod intake;
 mod loss;
 mod overflow;
 mod registry;
@@ -47,6 +48,7 @@ mod waiting;
 mod wake;
 
 pub(crate) use stream::{Cause, StreamShared};
+pub(crate) use waiting::Waiting;
 
 use counters::Counters;
 use overflow::Overflow;
@@ -58,6 +60,11 @@ use wake::WakeFd;
 /// Requests that may wait for the driver. Room for one per waiting task of a large server; when it is full, the driver
 /// is asked to hand everything over, which serves every request.
 const CONTROLS: usize = 4096;
+
+/// One of so many operations that nobody waits for yet does the driver's work. A step costs as much as enqueueing some ten
+/// operations, a submission some twenty more: with 64 they are a small part of the whole. Divides every ring's capacity or is
+/// divided by it, so that a full ring was driven.
+const DRIVE_EVERY: u64 = 64;
 
 /// How often a reset looks whether its stream is idle.
 const RESET_LOOK: Duration = Duration::from_micros(50);
@@ -95,9 +102,6 @@ fn too_many(n: usize, most: u32) -> Error {
     ))
 }
 
-/// The place of a future that waits for an operation.
-pub(crate) type Waiting = Registration<Cause>;
-
 /// Where the engine is attended to when no task drives it.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Place {
@@ -132,7 +136,10 @@ pub(crate) struct Engine {
     registry: Registry,
     settings: ArcSwap<Settings>,
     refusal: ArcSwapOption<Error>,
+    /// Whether there is a refusal: a plain load on the path of every operation.
+    refusing: AtomicBool,
     flush_all: AtomicBool,
+    promised: AtomicBool,
     phase: AtomicU8,
     closed: Closed,
     doze: Doze,
@@ -171,7 +178,9 @@ impl Engine {
             registry: Registry::default(),
             settings: ArcSwap::from_pointee(settings),
             refusal: ArcSwapOption::empty(),
+            refusing: AtomicBool::new(false),
             flush_all: AtomicBool::new(false),
+            promised: AtomicBool::new(false),
             phase: AtomicU8::new(Phase::Open as u8),
             closed: Closed::new(),
             doze: Doze::new(),
@@ -291,22 +300,18 @@ impl Engine {
         &self,
         stream: &StreamShared,
         permit: Permit<'_>,
-        mut make: impl FnMut(u64, usize) -> Operation<Op>,
+        make: impl FnMut(u64, usize) -> Operation<Op>,
     ) -> Result<Range<u64>, Refused> {
         let n = permit.n() as usize;
-        let tickets = self.queue.try_push_many(n, |ticket, index| {
-            let operation = make(ticket, index);
-            self.counters.count_operation(&operation.payload.kind);
-            operation
-        });
+        let tickets = self.queue.try_push_many(n, make);
         // The queue has a slot for everything that admission lets in, but a slot is freed after its operation is popped
         // and room only after it is complete, so this is never full; if it ever is, the permit gives the room back.
         let tickets = tickets.ok_or(Refused::Full(Full::Device))?;
         permit.spend();
-        self.counters.operations.add(n as u64);
         stream.accepted(tickets.end - 1);
-        // A thread that is up sees the operation by itself.
-        if !self.doze.is_awake() {
+        // Nobody waits yet. A thread that naps looks by itself; before that, one of many operations takes all along.
+        let many = tickets.start / DRIVE_EVERY != tickets.end / DRIVE_EVERY;
+        if many || !self.doze.looks_soon() {
             self.drive();
         }
         Ok(tickets)
@@ -314,6 +319,9 @@ impl Engine {
 
     fn check_stream(&self, stream: &StreamShared) -> Result<()> {
         self.check_open()?;
+        if !stream.timeline.is_suspect() {
+            return Ok(());
+        }
         match stream.timeline.failure() {
             None => Ok(()),
             Some(cause) => Err(cause.error.as_dependency()),
@@ -354,6 +362,7 @@ impl Engine {
     pub(crate) fn stats(&self) -> Stats {
         let traffic = self.backend.traffic();
         Stats {
+            operations: self.queue.next_ticket() - 1,
             posted_messages: traffic.posted,
             round_trips: traffic.round_trips,
             payload_bytes: traffic.payload_bytes,
@@ -366,6 +375,10 @@ impl Engine {
 
     /// Why nothing is accepted any more, if so.
     pub(crate) fn check_open(&self) -> Result<()> {
+        // Acquire pairs with the Release store in `set_refusal`.
+        if !self.refusing.load(Ordering::Acquire) {
+            return Ok(());
+        }
         match self.refusal.load().as_deref() {
             None => Ok(()),
             Some(error) => Err(error.clone()),
@@ -376,6 +389,7 @@ impl Engine {
     fn set_refusal(&self, error: Error) {
         let error = Some(Arc::new(error));
         self.refusal.rcu(|now| now.clone().or_else(|| error.clone()));
+        self.refusing.store(true, Ordering::Release);
     }
 
     /// Accepts nothing more. The thread completes what was accepted, closes the backend and ends.

@@ -11,8 +11,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use dxg_scheduler::{Batch, Config, Hazard, Nanos, Operation, QueueId, Scheduler, StreamId, Ticket, Work};
+use dxg_scheduler::{Batch, Config, Nanos, Operation, QueueId, Scheduler, StreamId, Ticket};
 
+use super::intake::Intake;
 use super::spread::Spread;
 use super::stream::StreamShared;
 use super::{Control, Engine, loss};
@@ -36,7 +37,9 @@ pub(super) struct State {
     pub(super) batch: Batch<Op>,
     /// `batch` holds a batch that the backend had no room for.
     pub(super) unsent: bool,
-    retired: Vec<Op>,
+    /// While room is made: operations that have left, by stream, and which streams have any.
+    left: Vec<u32>,
+    leaving: Vec<StreamId>,
     streams: Vec<Option<Arc<StreamShared>>>,
     /// Streams without handles whose ids are given back when their last operation is complete.
     dropped: Vec<StreamId>,
@@ -89,7 +92,8 @@ impl State {
             controls,
             batch: Batch::new(),
             unsent: false,
-            retired: Vec::new(),
+            left: Vec::new(),
+            leaving: Vec::new(),
             streams: Vec::new(),
             dropped: Vec::new(),
             spread: Spread::default(),
@@ -112,18 +116,21 @@ impl State {
     }
 
     fn step_unguarded(&mut self, engine: &Engine) -> Left {
+        let mut now = engine.now();
         for _ in 0..STEP_ROUNDS {
-            let now = engine.now();
             let taken = self.take_in(engine, now);
             if !self.lost {
                 self.read_fences(engine, now);
             }
-            let reported = self.report(engine);
-            let submitted = if self.lost { false } else { self.hand_over(engine, now) };
-            // A device without delays has completed what was just submitted: another round reports it at once.
-            if !(taken == DRAIN_BOUND || submitted || reported) {
-                break;
-            }
+            self.report(engine);
+            let handed_over = if self.lost { None } else { self.hand_over(engine, now) };
+            now = match handed_over {
+                // A device without delays has completed what was just submitted: another round reports it at once.
+                Some(then) => then,
+                // What was let go may have asked for something.
+                None if taken == DRAIN_BOUND || !self.controls.is_empty() => engine.now(),
+                None => break,
+            };
         }
         self.left()
     }
@@ -176,11 +183,10 @@ impl State {
     fn take_in(&mut self, engine: &Engine, now: Nanos) -> usize {
         // Operations first: a request may be about one that was pushed just before it.
         let mut taken = 0;
-        while taken < DRAIN_BOUND
-            && let Some((_ticket, operation)) = self.operations.pop()
-        {
+        let Self { operations, scheduler, streams, spread, lost, .. } = self;
+        let mut intake = Intake { engine, now, scheduler, streams, spread, lost: *lost };
+        while taken < DRAIN_BOUND && operations.pop_with(|_ticket, place| intake.accept(place)).is_some() {
             taken += 1;
-            self.accept(engine, now, operation);
         }
         if taken < DRAIN_BOUND {
             while let Some((_, control)) = self.controls.pop() {
@@ -194,48 +200,6 @@ impl State {
             }
         }
         taken
-    }
-
-    fn accept(&mut self, engine: &Engine, now: Nanos, operation: Operation<Op>) {
-        let stream = operation.stream;
-        self.learn_stream(engine, stream);
-        let operation = self.heed_failures(operation);
-        // After a loss its timeline has the cause already.
-        let refused =
-            if self.lost { Some(None) } else { self.scheduler.handle_operation(now, operation).err().map(Some) };
-        let (Some(refused), Some(shared)) = (refused, self.stream(stream)) else { return };
-        shared.gate.leave(1);
-        if let Some(rejected) = refused {
-            // Admission keeps within the scheduler's bounds, so only an operation that no batch can hold comes here.
-            let ticket = rejected.operation.ticket.0;
-            let error = Error::invalid(rejected.reason.to_string());
-            shared.timeline.fail(ticket, Arc::new(Failure::of_operation(ticket, error)));
-            engine.counters.failures.add(1);
-        }
-    }
-
-    /// What is taken in for a failed stream keeps its place and does nothing; so does a wait for a record that has failed,
-    /// which fails its stream.
-    fn heed_failures(&mut self, mut operation: Operation<Op>) -> Operation<Op> {
-        let Some(stream) = self.streams.get(operation.stream.0 as usize).and_then(Option::as_ref) else {
-            return operation;
-        };
-        let ticket = operation.ticket.0;
-        match operation.work {
-            Work::Record { event, .. } => self.spread.recorded(event, stream, ticket),
-            Work::Wait { event, .. } => {
-                if let Some(error) = self.spread.waits(event, stream, ticket) {
-                    stream.timeline.fail(ticket, Arc::new(Failure::of_operation(ticket, error)));
-                }
-            }
-            _ => {}
-        }
-        if stream.timeline.failure().is_some() {
-            // The payload stays as it is: it holds what the operation keeps alive.
-            operation.work = Work::Marker;
-            operation.hazard = Hazard::Ordered;
-        }
-        operation
     }
 
     /// Reports the failure of a stream that the device has poisoned, if that was not done yet.
@@ -332,47 +296,59 @@ impl State {
     }
 
     /// Completions, then room for others, then memory: the order in which somebody may be waiting for them.
-    fn report(&mut self, engine: &Engine) -> bool {
-        let mut any = false;
+    fn report(&mut self, engine: &Engine) {
         while let Some(completed) = self.scheduler.poll_completion() {
-            any = true;
             self.heed_poison(engine, completed.stream);
             if let Some(shared) = self.stream(completed.stream) {
                 shared.timeline.complete(completed.ticket.0);
             }
         }
-        self.scheduler.poll_retired(&mut self.retired);
-        if !self.retired.is_empty() {
-            let mut retired = std::mem::take(&mut self.retired);
-            self.leave_gates(&retired);
-            loss::drop_payloads(&mut retired);
-            self.retired = retired;
+        let mut retired = false;
+        while let Some(mut operations) = self.scheduler.poll_retired_operations() {
+            retired = true;
+            self.leave_gates(operations.iter().map(|operation| operation.stream));
+            loss::drop_payloads(&mut operations);
+            self.scheduler.give_back(operations);
+        }
+        if retired {
             self.release_dropped(engine);
         }
-        any
     }
 
-    /// Makes room: one call for each run of operations of one stream.
-    pub(super) fn leave_gates(&self, operations: &[Op]) {
-        for run in operations.chunk_by(|a, b| a.stream == b.stream) {
-            if let Some(shared) = self.stream(run[0].stream) {
-                shared.gate.leave(run.len() as u32);
+    /// Makes room: one call for each stream, whatever the order of the operations that have left.
+    pub(super) fn leave_gates(&mut self, operations: impl Iterator<Item = StreamId>) {
+        let Self { leaving, left, streams, .. } = self;
+        for id in operations {
+            let index = id.0 as usize;
+            if left.len() <= index {
+                left.resize(index + 1, 0);
+            }
+            if left[index] == 0 {
+                leaving.push(id);
+            }
+            left[index] += 1;
+        }
+        for id in leaving.drain(..) {
+            let count = std::mem::take(&mut left[id.0 as usize]);
+            if let Some(Some(shared)) = streams.get(id.0 as usize) {
+                shared.gate.leave(count);
             }
         }
     }
 
-    fn hand_over(&mut self, engine: &Engine, now: Nanos) -> bool {
-        let mut any = false;
+    /// Hands over every batch that is due; the time of the last, if any was.
+    fn hand_over(&mut self, engine: &Engine, now: Nanos) -> Option<Nanos> {
+        let mut last = None;
         while self.unsent || self.scheduler.poll_batch(now, &mut self.batch) {
             let begun = engine.now();
             match engine.backend.submit(&self.batch) {
                 Ok(submitted) => {
                     self.unsent = false;
-                    any = true;
                     engine.counters.count_batch(&self.batch);
                     trace_batch(&self.batch);
                     let (queue, fence) = (self.batch.queue, self.batch.fence);
                     let done = engine.now();
+                    last = Some(done);
                     let spent = done.saturating_sub(begun);
                     self.scheduler.handle_submitted(done, &mut self.batch, spent, submitted.ring_bytes);
                     if let Some(spin) = engine.one_by_one()
@@ -381,7 +357,7 @@ impl State {
                         let cause = engine.backend.health().err();
                         let unknown = || LostCause::new(LostReason::Driver, error.to_string());
                         self.lose(engine, cause.unwrap_or_else(unknown));
-                        return true;
+                        return Some(engine.now());
                     }
                 }
                 Err(SubmitError::Busy) if self.has_in_flight() => {
@@ -391,19 +367,19 @@ impl State {
                 Err(SubmitError::Busy) => {
                     let reason = "a batch does not fit into the empty command ring; lower limit `batch_bytes`";
                     self.refuse_batch(engine, &Error::invalid(reason));
-                    return true;
+                    return Some(engine.now());
                 }
                 Err(SubmitError::Lost(cause)) => {
                     self.lose(engine, cause);
-                    return true;
+                    return Some(engine.now());
                 }
                 Err(SubmitError::Failed(error)) => {
                     self.refuse_batch(engine, &error);
-                    return true;
+                    return Some(engine.now());
                 }
             }
         }
-        any
+        last
     }
 
     /// The driver would not take a batch: without knowing what the device has seen of it, the device counts as lost.
@@ -424,21 +400,6 @@ impl State {
 
     fn stream(&self, id: StreamId) -> Option<&StreamShared> {
         self.streams.get(id.0 as usize)?.as_deref()
-    }
-
-    /// Makes a stream known on the first use of its id; from then on the table answers.
-    fn learn_stream(&mut self, engine: &Engine, id: StreamId) {
-        let index = id.0 as usize;
-        if self.stream(id).is_some() {
-            return;
-        }
-        // The registry knows every stream that a task can have enqueued to: it is entered before its handle exists.
-        let Some(shared) = engine.stream(id) else { return };
-        self.scheduler.handle_stream(id, shared.priority);
-        if self.streams.len() <= index {
-            self.streams.resize(index + 1, None);
-        }
-        self.streams[index] = Some(shared);
     }
 
     /// Gives back the ids of dropped streams whose last operation has retired.

@@ -62,14 +62,20 @@ async fn run(engine: &Engine, wake: &AsyncFd<OwnedFd>, device: &AsyncFd<OwnedFd>
     loop {
         match attendant.attend(engine) {
             Rest::Again => tokio::task::yield_now().await,
-            Rest::Asleep(nap) => sleep(engine, &nap, wake, device).await,
+            Rest::Asleep(nap) => sleep(&mut attendant, engine, &nap, wake, device).await,
             Rest::End => return,
         }
     }
 }
 
-async fn sleep(engine: &Engine, nap: &Nap, wake: &AsyncFd<OwnedFd>, device: &AsyncFd<OwnedFd>) {
-    if Attendant::fall_asleep(engine, nap) {
+async fn sleep(
+    attendant: &mut Attendant,
+    engine: &Engine,
+    nap: &Nap,
+    wake: &AsyncFd<OwnedFd>,
+    device: &AsyncFd<OwnedFd>,
+) {
+    if attendant.fall_asleep(engine, nap) {
         let woken = async {
             if nap.on_device() {
                 let (wake, device) = (std::pin::pin!(readable(wake)), std::pin::pin!(readable(device)));
@@ -86,7 +92,7 @@ async fn sleep(engine: &Engine, nap: &Nap, wake: &AsyncFd<OwnedFd>, device: &Asy
             None => woken.await,
         }
     }
-    Attendant::wake_up(engine, nap);
+    attendant.wake_up(engine, nap, true);
 }
 
 /// Waits until the descriptor is readable. The readiness that the reactor remembers is from before the last drain

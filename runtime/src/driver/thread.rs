@@ -19,17 +19,18 @@ fn run(engine: &Engine) {
     loop {
         match attendant.attend(engine) {
             Rest::Again => {}
-            Rest::Asleep(nap) => sleep(engine, &nap),
+            Rest::Asleep(nap) => sleep(&mut attendant, engine, &nap),
             Rest::End => return,
         }
     }
 }
 
-fn sleep(engine: &Engine, nap: &Nap) {
-    if Attendant::fall_asleep(engine, nap) {
+fn sleep(attendant: &mut Attendant, engine: &Engine, nap: &Nap) {
+    let mut readable = false;
+    if attendant.fall_asleep(engine, nap) {
         let both = [engine.wake.as_fd(), engine.backend.event_fd()];
         let fds = if nap.on_device() { &both[..] } else { &both[..1] };
-        sleep_on(fds, nap.limit);
+        readable = sleep_on(fds, nap.limit);
     }
-    Attendant::wake_up(engine, nap);
+    attendant.wake_up(engine, nap, readable);
 }

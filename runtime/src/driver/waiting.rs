@@ -1,5 +1,18 @@
 //! Waiting for operations, and the driving that waiting does: who waits needs the work to go out, so it takes the driver
 //! role when it is free.
+//!
+//! A thread that blocks drives at once. A future does so only when its executor has come round to it a second time: the first
+//! poll *promises* to drive and wakes itself. Tasks that are ready to run then enqueue what they have, and one submission
+//! takes it all along, where each would otherwise have sent its own. On an idle executor the second poll follows at once.
+//!
+//! | `promised` | meaning |
+//! |---|---|
+//! | `false` | who comes to wait promises |
+//! | `true` | somebody clears it and then drives: requests pushed before one's own look at it are found by that |
+//!
+//! Every look is a read-modify-write, so that the one who clears the promise has seen the requests of those who relied on it. A
+//! future that is dropped keeps its promise on the way; one that is never polled again holds others up until somebody else drives,
+//! the driver thread after a nap at the latest.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,13 +21,39 @@ use std::time::Instant;
 
 use dxg_scheduler::Ticket;
 
-use super::{Control, Engine, StreamShared, Waiting};
+use super::{Cause, Control, Engine, StreamShared};
+use crate::core::completion::Registration;
 use crate::core::doze::Need;
 use crate::error::Result;
 
 /// How often a task that drives looks again because others bring work, before it leaves them to the driver thread. A
 /// flood of many tasks must not keep one of them from its own business.
 const INLINE_ROUNDS: u32 = 8;
+
+/// The place of a future that waits for an operation. Its owner gives it to [`Engine::end_wait`] before it drops it.
+#[derive(Default)]
+pub(crate) struct Waiting {
+    registration: Registration<Cause>,
+    stage: Stage,
+}
+
+impl Waiting {
+    /// Whether others rely on this one to drive.
+    pub(crate) fn has_promised(&self) -> bool {
+        self.stage == Stage::Promised
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// Not polled, or polled with an outcome at once.
+    #[default]
+    New,
+    /// Woke itself, to drive when it is polled again.
+    Promised,
+    /// Relies on another's promise, or has kept its own.
+    Waiting,
+}
 
 impl Engine {
     /// The outcome of an operation, if there is one. Asking hands over what was held back, so that asking again and
@@ -27,7 +66,7 @@ impl Engine {
         outcome.map(|outcome| outcome.map_err(|cause| cause.seen_by(ticket)))
     }
 
-    /// Polls for the outcome of an operation; the first poll drives.
+    /// Polls for the outcome of an operation; the first poll promises to drive, the second drives.
     pub(crate) fn poll(
         &self,
         stream: &StreamShared,
@@ -35,8 +74,56 @@ impl Engine {
         waiting: &mut Waiting,
         cx: &mut Context<'_>,
     ) -> Poll<Result<()>> {
-        let outcome = stream.timeline.poll(ticket, waiting, cx, |ticket| self.waiter(stream, ticket));
+        if let Some(outcome) = stream.timeline.outcome(ticket) {
+            self.end_wait(waiting);
+            return Poll::Ready(outcome.map_err(|cause| cause.seen_by(ticket)));
+        }
+        match waiting.stage {
+            Stage::New => {
+                self.request(Control::Waiter { stream: stream.id, ticket: Ticket(ticket) });
+                // AcqRel: see the module's table.
+                if !self.promised.swap(true, Ordering::AcqRel) {
+                    waiting.stage = Stage::Promised;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                waiting.stage = Stage::Waiting;
+            }
+            Stage::Promised => {
+                waiting.stage = Stage::Waiting;
+                self.keep_promise();
+            }
+            Stage::Waiting => {}
+        }
+        let outcome = stream.timeline.poll(ticket, &mut waiting.registration, cx, |_| {});
         outcome.map_err(|cause| cause.seen_by(ticket))
+    }
+
+    /// As [`Engine::poll`], for a future that waits for many: the first poll drives.
+    pub(crate) fn poll_at_once(
+        &self,
+        stream: &StreamShared,
+        ticket: u64,
+        waiting: &mut Waiting,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<()>> {
+        let on_waiter = |ticket| self.waiter(stream, ticket);
+        let outcome = stream.timeline.poll(ticket, &mut waiting.registration, cx, on_waiter);
+        outcome.map_err(|cause| cause.seen_by(ticket))
+    }
+
+    /// The wait is over, by its end or by its future's.
+    pub(crate) fn end_wait(&self, waiting: &mut Waiting) {
+        if std::mem::replace(&mut waiting.stage, Stage::New) == Stage::Promised {
+            self.keep_promise();
+        }
+        waiting.registration.release();
+    }
+
+    fn keep_promise(&self) {
+        // AcqRel: see the module's table.
+        self.promised.swap(false, Ordering::AcqRel);
+        self.drive();
     }
 
     /// Blocks until there is an outcome, or until `deadline`.

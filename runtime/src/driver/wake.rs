@@ -41,8 +41,8 @@ impl WakeFd {
 }
 
 /// Sleeps until one of the descriptors is readable or the time is over; `None` sleeps without a limit. Signals and
-/// errors end the sleep early: the caller looks at the state of the world after every sleep anyway.
-pub(crate) fn sleep_on(fds: &[BorrowedFd<'_>], limit: Option<Duration>) {
+/// errors end the sleep early; `false`: the time is over. The caller looks at the state of the world after every sleep anyway.
+pub(crate) fn sleep_on(fds: &[BorrowedFd<'_>], limit: Option<Duration>) -> bool {
     let mut polled = [libc::pollfd { fd: -1, events: libc::POLLIN, revents: 0 }; 4];
     let count = fds.len().min(polled.len());
     for (slot, fd) in polled.iter_mut().zip(fds) {
@@ -55,7 +55,8 @@ pub(crate) fn sleep_on(fds: &[BorrowedFd<'_>], limit: Option<Duration>) {
     let limit_pointer = limit.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     // SAFETY: needed because ppoll is a foreign function; it reads and writes the first `count` entries of `polled`,
     // reads `limit` where given, and both outlive the call.
-    unsafe { libc::ppoll(polled.as_mut_ptr(), count as libc::nfds_t, limit_pointer, std::ptr::null()) };
+    let ready = unsafe { libc::ppoll(polled.as_mut_ptr(), count as libc::nfds_t, limit_pointer, std::ptr::null()) };
+    ready != 0
 }
 
 #[cfg(test)]
@@ -68,10 +69,10 @@ mod tests {
         let wake = WakeFd::new().unwrap();
         wake.wake();
         wake.wake();
-        sleep_on(&[wake.as_fd()], None);
+        assert!(sleep_on(&[wake.as_fd()], None));
         wake.drain();
         let begun = Instant::now();
-        sleep_on(&[wake.as_fd()], Some(Duration::from_millis(5)));
+        assert!(!sleep_on(&[wake.as_fd()], Some(Duration::from_millis(5))));
         assert!(begun.elapsed() >= Duration::from_millis(4), "the second wake-up was counted twice");
     }
 }

@@ -136,6 +136,19 @@ impl<T> Scheduler<T> {
         Some(Completed { stream: StreamId(index), ticket: Ticket(stream.completed) })
     }
 
+    /// The operations of a completed batch, to be dropped where that disturbs nobody; then
+    /// [`give_back`](Self::give_back) takes their room for batches to come.
+    pub fn poll_retired_operations(&mut self) -> Option<Vec<Operation<T>>> {
+        self.retired.pop()
+    }
+
+    /// Takes the room of a list that [`poll_retired_operations`](Self::poll_retired_operations) gave. What is still in it is
+    /// dropped.
+    pub fn give_back(&mut self, mut operations: Vec<Operation<T>>) {
+        operations.clear();
+        self.spare_operations.push(operations);
+    }
+
     /// Appends the payloads of completed batches to `out`, to be dropped where that disturbs nobody.
     pub fn poll_retired(&mut self, out: &mut Vec<T>) {
         while let Some(mut operations) = self.retired.pop() {

@@ -184,12 +184,26 @@ impl<T> Scheduler<T> {
     ///
     /// Gives it back, untouched, with the reason.
     #[allow(clippy::result_large_err, reason = "the operation goes back by value: boxing would allocate")]
-    pub fn handle_operation(&mut self, now: Nanos, mut operation: Operation<T>) -> Result<(), Rejected<T>> {
-        self.advance(now);
-        if let Err(reason) = self.check(&operation) {
-            return Err(Rejected { operation, reason });
+    pub fn handle_operation(&mut self, now: Nanos, operation: Operation<T>) -> Result<(), Rejected<T>> {
+        let mut place = Some(operation);
+        let taken = self.take_operation(now, &mut place);
+        match (taken, place) {
+            (Err(reason), Some(operation)) => Err(Rejected { operation, reason }),
+            _ => Ok(()),
         }
-        let Operation { stream, ticket, bytes, .. } = operation;
+    }
+
+    /// As [`handle_operation`](Self::handle_operation), taking the operation out of where it lies: it is large, and moves once
+    /// this way. An empty place is no operation.
+    ///
+    /// # Errors
+    ///
+    /// The operation stays where it is, for the reason given.
+    pub fn take_operation(&mut self, now: Nanos, place: &mut Option<Operation<T>>) -> Result<(), RejectReason> {
+        self.advance(now);
+        let Some(operation) = place else { return Ok(()) };
+        self.check(operation)?;
+        let Operation { stream, ticket, bytes, .. } = *operation;
         let mut target = NIL;
         if let Work::Wait { event, source } = &mut operation.work {
             let record = self.events.latest(*event).filter(|record| record.point.stream != stream);
@@ -205,7 +219,7 @@ impl<T> Scheduler<T> {
             load: if known < self.config.long_operation { known } else { 0 },
         };
         let recorded = if let Work::Record { event, .. } = operation.work { Some(event) } else { None };
-        let slot = self.slab.insert(operation, size, target);
+        let slot = self.slab.insert(place, size, target);
         if let Some(event) = recorded {
             self.events.record(event, Record { point: Point { stream, ticket }, slot });
         }

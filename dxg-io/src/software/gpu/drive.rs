@@ -82,8 +82,8 @@ impl Shared {
     fn execute(self: &Arc<Self>, engine: &mut Engine, task: Task, now: u64) -> (QueueKey, Outcome, u64) {
         let (active, mut time) = match task {
             Task::Begin(request, time) => {
-                let (queue, words) = (request.queue, engine.words.pop().unwrap_or_default());
-                match Execution::begin(request, words, &mut engine.resolver) {
+                let (queue, spare) = (request.queue, engine.spare.pop());
+                match Execution::begin(request, spare, &mut engine.resolver) {
                     Ok((execution, offset)) => (Active { execution, offset, pooled: None }, time.max(now)),
                     Err(fault) => {
                         engine.resolver.clear();

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::{
     Fault, FaultReason, Shared,
+    address_space::AddressSpace,
     execution::{Execution, bad_address, packet_fault},
     launch::{BoundLaunch, unbound, unknown},
     pool::{PoolLaunch, Rest},
@@ -32,8 +33,10 @@ pub(super) struct Engine {
     pub(super) resolver: Resolver,
     launch: BoundLaunch,
     slots: Slots,
-    /// Buffers for snapshots.
-    pub(super) words: Vec<Vec<u128>>,
+    /// Finished executions, for their room.
+    pub(super) spare: Vec<Arc<Execution>>,
+    /// What a spare execution has for an address space.
+    nowhere: Arc<AddressSpace>,
     /// Memory of the packets on the pool when the task was taken; it can only have become less since.
     pub(super) busy: Vec<Arc<RangeSet>>,
     ranges: RangeSet,
@@ -89,18 +92,17 @@ impl Engine {
             resolver: Resolver::default(),
             launch: BoundLaunch::default(),
             slots,
-            words: Vec::new(),
+            spare: Vec::new(),
+            nowhere: Arc::default(),
             busy: Vec::new(),
             ranges: RangeSet::default(),
         }
     }
 
-    /// Keeps the buffer of a finished command buffer for the next.
-    pub(super) fn recycle(&mut self, execution: Arc<Execution>) {
-        if let Ok(execution) = Arc::try_unwrap(execution)
-            && self.words.len() < 16
-        {
-            self.words.push(execution.snapshot.into_words());
+    /// Keeps a finished command buffer's room for the next.
+    pub(super) fn recycle(&mut self, mut execution: Arc<Execution>) {
+        if self.spare.len() < 16 && execution.let_go(&self.nowhere) {
+            self.spare.push(execution);
         }
     }
 

@@ -103,13 +103,16 @@ pub(super) struct Request {
 }
 
 impl Execution {
-    /// Fetches the command buffer and checks its header; answers with the offset of the first packet.
+    /// Fetches the command buffer and checks its header; answers with the offset of the first packet. Uses the room of
+    /// `spare`, an execution that was finished.
     pub(super) fn begin(
         request: Request,
-        words: Vec<u128>,
+        mut spare: Option<Arc<Self>>,
         resolver: &mut Resolver,
     ) -> Result<(Arc<Self>, usize), Fault> {
         resolver.begin(request.space.clone());
+        let idle = spare.as_mut().and_then(Arc::get_mut);
+        let words = idle.map(|idle| std::mem::take(&mut idle.snapshot).into_words()).unwrap_or_default();
         let snapshot = Snapshot::fetch(words, resolver, request.command_buffer, request.length)?;
         let (header, commands) =
             Commands::parse(snapshot.bytes()).map_err(|error| packet_fault(error, request.command_buffer))?;
@@ -128,7 +131,20 @@ impl Execution {
             op_tag: AtomicU64::new(0),
             abandoned: AtomicBool::new(false),
         };
-        Ok((Arc::new(execution), offset))
+        let Some(mut spare) = spare else { return Ok((Arc::new(execution), offset)) };
+        match Arc::get_mut(&mut spare) {
+            Some(place) => *place = execution,
+            None => spare = Arc::new(execution),
+        }
+        Ok((spare, offset))
+    }
+
+    /// A finished execution lets go of everything but its room; `false` if somebody still looks at it.
+    pub(super) fn let_go(self: &mut Arc<Self>, nowhere: &Arc<AddressSpace>) -> bool {
+        let Some(idle) = Arc::get_mut(self) else { return false };
+        idle.space = nowhere.clone();
+        idle.journal = Journal::none();
+        true
     }
 
     /// The packet at `offset` is next.
@@ -200,6 +216,11 @@ unsafe impl Send for Journal {}
 unsafe impl Sync for Journal {}
 
 impl Journal {
+    /// Nowhere to record anything.
+    const fn none() -> Self {
+        Self { status: None, poison: std::ptr::null_mut(), streams: 0, poison_va: 0, _held: [None, None] }
+    }
+
     fn new(space: &AddressSpace, status_va: u64, poison_va: u64) -> Result<Self, Fault> {
         let find = |va: u64, bytes: u64| -> Result<Option<(Segment, *mut u8)>, Fault> {
             if va == 0 {
