@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use dxg_runtime::raw::{Callbacks, Landing, Range, Timeline};
@@ -46,7 +46,7 @@ pub(crate) struct Context {
     pub(crate) closed: AtomicBool,
     pub(crate) counters: Counters,
     pub(crate) default_stream: Mutex<Option<StreamHandle>>,
-    callbacks: OnceLock<Callbacks>,
+    callbacks: Mutex<Option<Arc<Callbacks>>>,
     memory: RwLock<BTreeMap<u64, Placed>>,
     /// Host allocations among them: without any, foreign pointers need no look-up.
     host_allocations: AtomicUsize,
@@ -114,7 +114,7 @@ impl Context {
             closed: AtomicBool::new(false),
             counters: Counters::default(),
             default_stream: Mutex::default(),
-            callbacks: OnceLock::new(),
+            callbacks: Mutex::default(),
             memory: RwLock::default(),
             host_allocations: AtomicUsize::new(0),
             landings: Mutex::default(),
@@ -132,18 +132,28 @@ impl Context {
         if self.is_closed() { Err(Error::ShutDown.into()) } else { Ok(()) }
     }
 
-    /// What calls back.
-    pub(crate) fn callbacks(&self) -> Outcome<&Callbacks> {
-        if let Some(callbacks) = self.callbacks.get() {
-            return Ok(callbacks);
+    /// What calls back; made at its first use.
+    pub(crate) fn callbacks(&self) -> Outcome<Arc<Callbacks>> {
+        let mut callbacks = self.lock_callbacks();
+        // Under the lock: closing takes them away under it, and none are made after that.
+        if self.is_closed() {
+            return Err(Error::ShutDown.into());
         }
-        let started = Callbacks::start()?;
-        Ok(self.callbacks.get_or_init(|| started))
+        if let Some(callbacks) = &*callbacks {
+            return Ok(Arc::clone(callbacks));
+        }
+        let started = Arc::new(Callbacks::start()?);
+        *callbacks = Some(Arc::clone(&started));
+        Ok(started)
     }
 
     /// Whether this call comes from a callback of this context.
     pub(crate) fn is_calling_back(&self) -> bool {
-        self.callbacks.get().is_some_and(Callbacks::is_current_thread)
+        self.lock_callbacks().as_ref().is_some_and(|callbacks| callbacks.is_current_thread())
+    }
+
+    fn lock_callbacks(&self) -> MutexGuard<'_, Option<Arc<Callbacks>>> {
+        self.callbacks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     // ---- allocations ----
@@ -322,7 +332,8 @@ impl Context {
         self.closed.store(true, Ordering::Release);
         let closed = self.device.shutdown_blocking(CLOSE_PATIENCE);
         self.settle_all(true);
-        if let Some(callbacks) = self.callbacks.get() {
+        let callbacks = self.lock_callbacks().take();
+        if let Some(callbacks) = callbacks {
             callbacks.close();
         }
         let default = self.default_stream.lock().unwrap_or_else(PoisonError::into_inner).take();

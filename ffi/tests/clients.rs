@@ -1,0 +1,58 @@
+//! C programs that use the library as users would: compiled with every warning an error, run as they are, with the address and
+//! undefined-behaviour sanitisers, and once under valgrind.
+
+mod support;
+
+use std::process::Command;
+
+use support::{compile, folder, start};
+
+const PROGRAMS: [&str; 5] = ["first", "calls", "poll_loop", "callbacks", "misuse"];
+const SANITIZED: [&str; 3] = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"];
+
+#[test]
+fn every_program_runs() {
+    let folder = folder();
+    for program in PROGRAMS {
+        let executable = compile(folder.path(), program, &[]);
+        let said = start(&mut Command::new(&executable), folder.path());
+        println!("{program}: {said}");
+        assert!(!said.is_empty(), "{program} says what it has done");
+    }
+}
+
+#[test]
+fn every_program_runs_with_sanitizers() {
+    let folder = folder();
+    for program in PROGRAMS {
+        let executable = compile(folder.path(), program, &SANITIZED);
+        println!("{program}: {}", start(&mut Command::new(&executable), folder.path()));
+    }
+}
+
+#[test]
+fn the_first_program_does_not_err_in_valgrinds_eyes() {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        println!("SKIPPED: valgrind is not installed");
+        return;
+    }
+    let folder = folder();
+    for program in ["first", "misuse"] {
+        let executable = compile(folder.path(), program, &[]);
+        let mut valgrind = Command::new("valgrind");
+        valgrind.args(["-q", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite"]);
+        // Threads take turns under valgrind; the fair kind of turns keeps a spinning one from starving the others.
+        println!("{program}: {}", start(valgrind.arg("--fair-sched=yes").arg(&executable), folder.path()));
+    }
+}
+
+/// The kernels read the same header.
+#[test]
+fn the_first_program_counts_to_a_thousand() {
+    let folder = folder();
+    let executable = compile(folder.path(), "first", &[]);
+    let said = start(&mut Command::new(&executable), folder.path());
+    assert!(said.starts_with("x[255] = 1000, 1000 launches, "), "{said}");
+    let batches: u32 = said.trim().trim_end_matches(" batches").rsplit(' ').next().unwrap().parse().unwrap();
+    assert!(batches < 250, "{said}");
+}
