@@ -127,8 +127,8 @@ impl Context {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// The answer of calls that free something: it is freed, and whether its context was open.
-    pub(crate) fn freed(&self) -> Outcome {
+    /// The answer of a closed context; of calls that free something too, which they do all the same.
+    pub(crate) fn check_open(&self) -> Outcome {
         if self.is_closed() { Err(Error::ShutDown.into()) } else { Ok(()) }
     }
 

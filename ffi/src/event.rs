@@ -90,6 +90,6 @@ pub unsafe extern "C" fn dxgrt_event_elapsed_ns(
 pub unsafe extern "C" fn dxgrt_event_destroy(event: *mut dxgrt_event) -> dxgrt_status {
     guard(|| {
         let entry = handle::remove(event)?;
-        entry.context.freed()
+        entry.context.check_open()
     })
 }

@@ -234,6 +234,6 @@ fn apply(node: &mut Owned, patch: &dxgrt_patch, data: &[u8]) -> Outcome {
 pub unsafe extern "C" fn dxgrt_graph_destroy(graph: *mut dxgrt_graph) -> dxgrt_status {
     guard(|| {
         let entry = handle::remove(graph)?;
-        entry.context.freed()
+        entry.context.check_open()
     })
 }

@@ -165,7 +165,7 @@ pub unsafe extern "C" fn dxgrt_mem_free(mem: *mut dxgrt_mem, after: *mut dxgrt_s
         allocation.free(after.as_deref());
         count(&context.counters.frees, 1);
         drop(allocation);
-        context.freed()
+        context.check_open()
     })
 }
 

@@ -132,7 +132,7 @@ pub unsafe extern "C" fn dxgrt_module_unload(module: *mut dxgrt_module) -> dxgrt
         let entry = handle::remove(module)?;
         let context = Arc::clone(&entry.context);
         drop(entry);
-        context.freed()
+        context.check_open()
     })
 }
 
@@ -146,9 +146,7 @@ pub unsafe extern "C" fn dxgrt_kernel_get(
     guard(|| {
         let out = output(out, "out")?;
         let entry = handle::find(module)?;
-        if entry.context.is_closed() {
-            return entry.context.freed();
-        }
+        entry.context.check_open()?;
         if name.is_null() {
             return Err(Failure::invalid("the kernel's name is NULL"));
         }

@@ -133,7 +133,7 @@ pub unsafe extern "C" fn dxgrt_stream_destroy(stream: *mut dxgrt_stream) -> dxgr
             entry.stream.flush();
         }
         drop(entry);
-        context.freed()
+        context.check_open()
     })
 }
 
@@ -154,9 +154,7 @@ pub unsafe extern "C" fn dxgrt_stream_reset(stream: *mut dxgrt_stream) -> dxgrt_
 pub unsafe extern "C" fn dxgrt_stream_flush(stream: *mut dxgrt_stream, out: *mut dxgrt_fence) -> dxgrt_status {
     guard(|| {
         let entry = handle::find(stream)?;
-        if entry.context.is_closed() {
-            return entry.context.freed();
-        }
+        entry.context.check_open()?;
         let fence = entry.fence(entry.timeline.last());
         entry.stream.flush();
         maybe_output(out, fence);
@@ -213,6 +211,7 @@ pub unsafe extern "C" fn dxgrt_stream_wait(stream: *mut dxgrt_stream, fence: dxg
 pub unsafe extern "C" fn dxgrt_stream_sync(stream: *mut dxgrt_stream, timeout_ns: u64) -> dxgrt_status {
     guard(|| {
         let entry = handle::find(stream)?.share();
+        entry.context.check_open()?;
         wait_for_ticket(&entry.context, &entry.timeline, entry.timeline.last(), timeout_ns)
     })
 }

@@ -54,15 +54,18 @@ pub fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// Compiles a C program of `tests/c` against the library.
-pub fn compile(folder: &Path, program: &str, flags: &[&str]) -> PathBuf {
-    let executable = folder.join(program);
-    run(Command::new("cc")
-        .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-Wpedantic", "-g", "-D_GNU_SOURCE", "-pthread"])
+/// Compiles a program of this folder against the library, with every warning an error.
+pub fn compile(folder: &Path, source: &str, flags: &[&str]) -> PathBuf {
+    let source = package().join("tests").join(source);
+    let executable = folder.join(source.file_stem().unwrap_or_default());
+    let cpp = source.extension().is_some_and(|ending| ending == "cpp");
+    let (compiler, standard) = if cpp { ("g++", "-std=c++17") } else { ("cc", "-std=c11") };
+    run(Command::new(compiler)
+        .args([standard, "-Wall", "-Wextra", "-Werror", "-Wpedantic", "-g", "-D_GNU_SOURCE", "-pthread"])
         .args(flags)
         .arg("-I")
         .arg(package().join("include"))
-        .arg(package().join(format!("tests/c/{program}.c")))
+        .arg(source)
         .arg("-o")
         .arg(&executable)
         .arg("-L")
@@ -71,6 +74,10 @@ pub fn compile(folder: &Path, program: &str, flags: &[&str]) -> PathBuf {
         .arg("-ldxgrt"));
     executable
 }
+
+/// Flags of the address and undefined-behaviour sanitisers.
+pub const SANITIZED: [&str; 3] =
+    ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"];
 
 /// Runs a program in its folder, where its kernels lie, and gives what it printed.
 pub fn start(command: &mut Command, folder: &Path) -> String {

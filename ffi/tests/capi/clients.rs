@@ -1,20 +1,17 @@
 //! C programs that use the library as users would: compiled with every warning an error, run as they are, with the address and
 //! undefined-behaviour sanitisers, and once under valgrind.
 
-mod support;
-
 use std::process::Command;
 
-use support::{compile, folder, start};
+use crate::support::{SANITIZED, compile, folder, start};
 
 const PROGRAMS: [&str; 5] = ["first", "calls", "poll_loop", "callbacks", "misuse"];
-const SANITIZED: [&str; 3] = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"];
 
 #[test]
 fn every_program_runs() {
     let folder = folder();
     for program in PROGRAMS {
-        let executable = compile(folder.path(), program, &[]);
+        let executable = compile(folder.path(), &format!("c/{program}.c"), &[]);
         let said = start(&mut Command::new(&executable), folder.path());
         println!("{program}: {said}");
         assert!(!said.is_empty(), "{program} says what it has done");
@@ -25,7 +22,7 @@ fn every_program_runs() {
 fn every_program_runs_with_sanitizers() {
     let folder = folder();
     for program in PROGRAMS {
-        let executable = compile(folder.path(), program, &SANITIZED);
+        let executable = compile(folder.path(), &format!("c/{program}.c"), &SANITIZED);
         println!("{program}: {}", start(&mut Command::new(&executable), folder.path()));
     }
 }
@@ -38,7 +35,7 @@ fn the_first_program_does_not_err_in_valgrinds_eyes() {
     }
     let folder = folder();
     for program in ["first", "misuse"] {
-        let executable = compile(folder.path(), program, &[]);
+        let executable = compile(folder.path(), &format!("c/{program}.c"), &[]);
         let mut valgrind = Command::new("valgrind");
         valgrind.args(["-q", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite"]);
         // Threads take turns under valgrind; the fair kind of turns keeps a spinning one from starving the others.
@@ -50,7 +47,7 @@ fn the_first_program_does_not_err_in_valgrinds_eyes() {
 #[test]
 fn the_first_program_counts_to_a_thousand() {
     let folder = folder();
-    let executable = compile(folder.path(), "first", &[]);
+    let executable = compile(folder.path(), "c/first.c", &[]);
     let said = start(&mut Command::new(&executable), folder.path());
     assert!(said.starts_with("x[255] = 1000, 1000 launches, "), "{said}");
     let batches: u32 = said.trim().trim_end_matches(" batches").rsplit(' ').next().unwrap().parse().unwrap();
