@@ -28,13 +28,13 @@ fn every_program_runs_with_sanitizers() {
 }
 
 #[test]
-fn the_first_program_does_not_err_in_valgrinds_eyes() {
+fn programs_do_not_err_in_valgrinds_eyes() {
     if Command::new("valgrind").arg("--version").output().is_err() {
         println!("SKIPPED: valgrind is not installed");
         return;
     }
     let folder = folder();
-    for program in ["first", "misuse"] {
+    for program in ["first", "poll_loop"] {
         let executable = compile(folder.path(), &format!("c/{program}.c"), &[]);
         let mut valgrind = Command::new("valgrind");
         valgrind.args(["-q", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite"]);
