@@ -1,4 +1,5 @@
-//! Installs the library: `cargo run --release -p dxg-ffi --example install -- --prefix DIR`.
+//! Installs the library: `cargo run --release -p dxg-ffi --example install -- --prefix DIR`. With `--try`, it then compiles and
+//! runs a program against what it has installed.
 //!
 //! Shared library with its two links, static library, both headers, and a pkg-config file:
 //!
@@ -16,28 +17,35 @@ use std::process::{Command, ExitCode};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const ABI: u32 = dxgrt::DXGRT_ABI_VERSION;
-const USAGE: &str = "usage: install --prefix DIR [--built FOLDER]\n\n  \
+const USAGE: &str = "usage: install --prefix DIR [--built FOLDER] [--try]\n\n  \
     --prefix DIR    where to: DIR/lib and DIR/include\n  \
-    --built FOLDER  take the libraries from there in place of building them";
+    --built FOLDER  take the libraries from there in place of building them\n  \
+    --try           compile examples/c/first.c against what was installed, and run it";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    let (mut prefix, mut built) = (None, None);
+    let (mut prefix, mut built, mut trial) = (None, None, false);
     while let Some(argument) = arguments.next() {
-        match (argument.as_str(), arguments.next()) {
-            ("--prefix", Some(folder)) => prefix = Some(PathBuf::from(folder)),
-            ("--built", Some(folder)) => built = Some(PathBuf::from(folder)),
+        let value = match argument.as_str() {
+            "--prefix" => &mut prefix,
+            "--built" => &mut built,
+            "--try" => {
+                trial = true;
+                continue;
+            }
             _ => {
                 eprintln!("{USAGE}");
                 return ExitCode::from(2);
             }
-        }
+        };
+        *value = arguments.next().map(PathBuf::from);
     }
     let Some(prefix) = prefix else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
-    match built.map_or_else(build, Ok).and_then(|built| install(&built, &prefix)) {
+    let installed = built.map_or_else(build, Ok).and_then(|built| install(&built, &prefix));
+    match installed.and_then(|prefix| if trial { try_it(&prefix) } else { Ok(()) }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("cannot install to {}: {error}", prefix.display());
@@ -65,7 +73,8 @@ fn build() -> Result<PathBuf> {
     Ok(profile.to_owned())
 }
 
-fn install(built: &Path, prefix: &Path) -> Result<()> {
+/// Installs, and gives the prefix in full.
+fn install(built: &Path, prefix: &Path) -> Result<PathBuf> {
     std::fs::create_dir_all(prefix)?;
     let prefix = prefix.canonicalize()?;
     let (lib, include) = (prefix.join("lib"), prefix.join("include"));
@@ -82,8 +91,31 @@ fn install(built: &Path, prefix: &Path) -> Result<()> {
     }
     let pc = lib.join("pkgconfig/dxgrt.pc");
     std::fs::write(&pc, pkg_config(&prefix))?;
-    println!("{}", pc.display());
-    Ok(())
+    println!("installed {}", pc.display());
+    Ok(prefix)
+}
+
+/// Compiles the first program and its kernel against what is installed, and runs it.
+fn try_it(prefix: &Path) -> Result<()> {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/c");
+    let folder = prefix.join("share/dxgrt");
+    std::fs::create_dir_all(&folder)?;
+    let (include, lib) = (prefix.join("include"), prefix.join("lib"));
+    let compile = |flags: &[&str], source: &str, to: &str, last: &[String]| {
+        let mut cc = Command::new("cc");
+        cc.args(flags).arg("-I").arg(&include).arg(sources.join(source)).arg("-o").arg(folder.join(to)).args(last);
+        run(&mut cc)
+    };
+    compile(&["-O2", "-shared", "-fPIC"], "add_one.c", "add_one.so", &[])?;
+    let found = [format!("-L{}", lib.display()), format!("-Wl,-rpath,{}", lib.display()), "-ldxgrt".into()];
+    compile(&["-std=c11"], "first.c", "first", &found)?;
+    run(Command::new(folder.join("first")).current_dir(&folder))
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    println!("{command:?}");
+    let status = command.status()?;
+    if status.success() { Ok(()) } else { Err(Error::other(format!("{command:?}: {status}"))) }
 }
 
 /// Copies by way of a new file, so that programs that run with an old one keep it.

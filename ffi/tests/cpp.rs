@@ -11,7 +11,7 @@ use support::{SANITIZED, compile, folder, start};
 fn the_wrapper_compiles_without_warnings_and_works() {
     let folder = folder();
     for flags in [&[][..], &SANITIZED] {
-        let program = compile(folder.path(), "cpp/wrapper.cpp", flags);
+        let program = compile(folder.path(), "tests/cpp/wrapper.cpp", flags);
         assert_eq!(start(&mut Command::new(&program), folder.path()), "the wrapper works\n");
     }
 }

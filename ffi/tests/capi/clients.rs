@@ -3,15 +3,16 @@
 
 use std::process::Command;
 
-use crate::support::{SANITIZED, compile, folder, start};
+use crate::support::{SANITIZED, compile, folder, package, start};
 
-const PROGRAMS: [&str; 5] = ["first", "calls", "poll_loop", "callbacks", "misuse"];
+const PROGRAMS: [&str; 5] =
+    ["examples/c/first.c", "tests/c/calls.c", "tests/c/poll_loop.c", "tests/c/callbacks.c", "tests/c/misuse.c"];
 
 #[test]
 fn every_program_runs() {
     let folder = folder();
     for program in PROGRAMS {
-        let executable = compile(folder.path(), &format!("c/{program}.c"), &[]);
+        let executable = compile(folder.path(), program, &[]);
         let said = start(&mut Command::new(&executable), folder.path());
         println!("{program}: {said}");
         assert!(!said.is_empty(), "{program} says what it has done");
@@ -22,7 +23,7 @@ fn every_program_runs() {
 fn every_program_runs_with_sanitizers() {
     let folder = folder();
     for program in PROGRAMS {
-        let executable = compile(folder.path(), &format!("c/{program}.c"), &SANITIZED);
+        let executable = compile(folder.path(), program, &SANITIZED);
         println!("{program}: {}", start(&mut Command::new(&executable), folder.path()));
     }
 }
@@ -34,8 +35,8 @@ fn programs_do_not_err_in_valgrinds_eyes() {
         return;
     }
     let folder = folder();
-    for program in ["first", "poll_loop"] {
-        let executable = compile(folder.path(), &format!("c/{program}.c"), &[]);
+    for program in [PROGRAMS[0], PROGRAMS[2]] {
+        let executable = compile(folder.path(), program, &[]);
         let mut valgrind = Command::new("valgrind");
         valgrind.args(["-q", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite"]);
         // Threads take turns under valgrind; the fair kind of turns keeps a spinning one from starving the others.
@@ -43,13 +44,21 @@ fn programs_do_not_err_in_valgrinds_eyes() {
     }
 }
 
-/// The kernels read the same header.
 #[test]
 fn the_first_program_counts_to_a_thousand() {
     let folder = folder();
-    let executable = compile(folder.path(), "c/first.c", &[]);
+    let executable = compile(folder.path(), PROGRAMS[0], &[]);
     let said = start(&mut Command::new(&executable), folder.path());
     assert!(said.starts_with("x[255] = 1000, 1000 launches, "), "{said}");
     let batches: u32 = said.trim().trim_end_matches(" batches").rsplit(' ').next().unwrap().parse().unwrap();
     assert!(batches < 250, "{said}");
+}
+
+/// What the README shows is what runs here.
+#[test]
+fn the_readme_shows_the_first_program_and_its_kernel() {
+    let readme = std::fs::read_to_string(package().join("../README.md")).unwrap();
+    let blocks: Vec<&str> = readme.split("```c\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let file = |name: &str| std::fs::read_to_string(package().join("examples/c").join(name)).unwrap();
+    assert_eq!(blocks, [file("first.c"), file("add_one.c")]);
 }

@@ -16,14 +16,17 @@ fn pkg_config(prefix: &Path, arguments: &[&str]) -> Vec<String> {
 fn a_program_builds_against_an_installed_library() {
     let prefix = tempfile::tempdir().unwrap();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    run(Command::new(cargo)
+    let tried = run(Command::new(cargo)
         .current_dir(package())
         .args(["run", "--quiet", "--locked", "--package", "dxg-ffi", "--example", "install", "--target-dir"])
         .arg(library().parent().unwrap())
         .args(["--", "--built"])
         .arg(library())
         .arg("--prefix")
-        .arg(prefix.path()));
+        .arg(prefix.path())
+        .arg("--try"));
+    let said = String::from_utf8(tried.stdout).unwrap();
+    assert!(said.contains("x[255] = 1000, 1000 launches, "), "{said}");
     let lib = prefix.path().join("lib");
     assert_eq!(std::fs::read_link(lib.join("libdxgrt.so")).unwrap().to_str(), Some("libdxgrt.so.0"));
     let real = std::fs::read_link(lib.join("libdxgrt.so.0")).unwrap();
@@ -39,7 +42,7 @@ fn a_program_builds_against_an_installed_library() {
         let program = folder.path().join(name);
         run(Command::new("cc")
             .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-Wpedantic"])
-            .arg(package().join("tests/c/first.c"))
+            .arg(package().join("examples/c/first.c"))
             .arg("-o")
             .arg(&program)
             .args(flags)

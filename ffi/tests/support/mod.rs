@@ -43,20 +43,20 @@ pub fn library() -> &'static Path {
 /// A folder with the object of the test kernels in it, and room for programs.
 pub fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    for kernels in ["add_one", "kernels"] {
+    for (place, kernels) in [("examples/c", "add_one"), ("tests/c", "kernels")] {
         run(Command::new("cc")
             .args(["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o"])
             .arg(folder.path().join(format!("{kernels}.so")))
-            .arg(package().join(format!("tests/c/{kernels}.c")))
+            .arg(package().join(format!("{place}/{kernels}.c")))
             .arg("-I")
             .arg(package().join("include")));
     }
     folder
 }
 
-/// Compiles a program of this folder against the library, with every warning an error.
+/// Compiles a program of this package against the library, with every warning an error.
 pub fn compile(folder: &Path, source: &str, flags: &[&str]) -> PathBuf {
-    let source = package().join("tests").join(source);
+    let source = package().join(source);
     let executable = folder.join(source.file_stem().unwrap_or_default());
     let cpp = source.extension().is_some_and(|ending| ending == "cpp");
     let (compiler, standard) = if cpp { ("g++", "-std=c++17") } else { ("cc", "-std=c11") };

@@ -7,7 +7,7 @@ int main(void) {
     float x[256] = {0};
     TRY(dxgrt_open("software", NULL, &gpu));
     TRY(dxgrt_stream_default(gpu, &stream));
-    TRY(dxgrt_module_load_file(gpu, "add_one.so", DXGRT_IMAGE_AUTO, &module));
+    TRY(dxgrt_module_load_file(gpu, "./add_one.so", DXGRT_IMAGE_AUTO, &module));
     TRY(dxgrt_kernel_get(module, "add_one", &add_one));
     TRY(dxgrt_mem_alloc(gpu, sizeof x, 0, 0, &memory));
     uint64_t address = dxgrt_mem_addr(memory);
