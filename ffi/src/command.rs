@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use crate::context::count;
 use crate::guard::{Failure, Outcome};
-use crate::handle;
+use crate::handle::{self, Found};
 use crate::sized::{self, Sized32};
 use crate::stream::StreamEntry;
 use crate::types::*;
@@ -50,15 +50,29 @@ impl<'a> Launch<'a> {
         Ok(Launch { grid, args, accesses })
     }
 
+    /// Makes an operation of it.
     pub(crate) fn prepare(&self, stream: &StreamEntry, kernel: &Kernel) -> Outcome<Prepared> {
-        let accesses = self.accesses.iter().map(|access| RawAccess {
+        // SAFETY: needed because kernels are foreign code; whoever loaded the module vouched for its launches.
+        Ok(unsafe { raw::launch(&stream.stream, kernel, self.grid, self.args, self.told()) }?)
+    }
+
+    /// Enqueues it.
+    #[inline]
+    pub(crate) fn enqueue(&self, stream: &StreamEntry, kernel: &Kernel) -> Outcome<dxgrt_fence> {
+        let blocks = stream.context.blocks;
+        // SAFETY: as above.
+        let ticket = unsafe { raw::enqueue_launch(&stream.stream, kernel, self.grid, self.args, self.told(), blocks) }?;
+        Ok(stream.fence(ticket))
+    }
+
+    #[inline]
+    fn told(&self) -> impl Iterator<Item = RawAccess> {
+        self.accesses.iter().map(|access| RawAccess {
             address: access.addr,
             len: access.size,
             writes: access.flags & DXGRT_ACCESS_WRITE != 0,
             arg_offset: access.arg_offset,
-        });
-        // SAFETY: needed because kernels are foreign code; whoever loaded the module vouched for its launches.
-        Ok(unsafe { raw::launch(&stream.stream, kernel, self.grid, self.args, accesses) }?)
+        })
     }
 }
 
@@ -166,13 +180,16 @@ fn nested(params: &dxgrt_launch_params) -> Outcome<dxgrt_launch_params> {
     unsafe { sized::read(params) }
 }
 
+/// The kernel of the last launch: the next one is likely to have the same.
+pub(crate) type LastKernel = Option<(*mut dxgrt_kernel, Found<dxgrt_kernel>)>;
+
 /// Makes an operation of a command.
 ///
 /// # Safety
 ///
 /// The pointers in `cmd` are what the rules page says of its kind.
 #[inline]
-pub(crate) unsafe fn prepare(stream: &StreamEntry, cmd: &dxgrt_cmd) -> Outcome<Ready> {
+pub(crate) unsafe fn prepare(stream: &StreamEntry, cmd: &dxgrt_cmd, last: &mut LastKernel) -> Outcome<Ready> {
     // SAFETY: needed to read the union; every field is plain data for which any bytes are a value, and the kind says which is
     // meant. The pointers are the caller's.
     unsafe {
@@ -180,8 +197,13 @@ pub(crate) unsafe fn prepare(stream: &StreamEntry, cmd: &dxgrt_cmd) -> Outcome<R
             DXGRT_CMD_MARKER => Ok((raw::marker(), None)),
             DXGRT_CMD_LAUNCH => {
                 let params = nested(&cmd.u.launch.params)?;
-                let kernel = handle::find(cmd.u.launch.kernel)?;
-                Ok((Launch::new(&params)?.prepare(stream, &kernel)?, None))
+                let handle = cmd.u.launch.kernel;
+                let kernel = match last.take() {
+                    Some((known, kernel)) if known == handle => kernel,
+                    _ => handle::find(handle)?,
+                };
+                let (_, kernel) = last.insert((handle, kernel));
+                Ok((Launch::new(&params)?.prepare(stream, kernel)?, None))
             }
             DXGRT_CMD_COPY_H2D => {
                 let dxgrt_cmd_h2d { dst, src, size } = cmd.u.h2d;
@@ -217,6 +239,7 @@ pub(crate) fn count_bytes(stream: &StreamEntry, kind: u32, size: u64) {
 }
 
 /// How many bytes a command copies.
+#[inline]
 pub(crate) fn copied(cmd: &dxgrt_cmd) -> u64 {
     // SAFETY: needed to read the union; as in `prepare`.
     unsafe {

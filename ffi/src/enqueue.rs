@@ -177,8 +177,7 @@ pub unsafe extern "C" fn dxgrt_launch(
         // SAFETY: needed to read the caller's memory; by the rules page it is what the sizes in it say.
         let params = unsafe { sized::read(params)? };
         // SAFETY: as above.
-        let prepared = unsafe { Launch::new(&params)? }.prepare(&entry, &kernel)?;
-        let fence = entry.enqueue(prepared)?;
+        let fence = unsafe { Launch::new(&params)? }.enqueue(&entry, &kernel)?;
         maybe_output(done, fence);
         Ok(())
     })
@@ -197,25 +196,27 @@ pub unsafe extern "C" fn dxgrt_submit(
     guard(|| {
         let entry = handle::find(stream)?;
         check_count(&entry, n)?;
-        let mut all = Vec::with_capacity(n as usize);
-        let mut landings = Vec::new();
+        let mut all = raw::Batch::with_capacity(n as usize);
+        let (mut landings, mut copies, mut kernel) = (Vec::new(), Vec::new(), None);
         // SAFETY: needed to read the caller's memory; by the rules page there are `n` commands.
         for (index, cmd) in unsafe { sized::each(cmds, n)? }.enumerate() {
             let cmd = cmd?;
             // SAFETY: needed because the pointers in the command are the caller's; they are what the rules page says.
-            let (prepared, landing) = unsafe { command::prepare(&entry, &cmd)? };
+            let (prepared, landing) = unsafe { command::prepare(&entry, &cmd, &mut kernel)? };
             all.push(prepared);
             if let Some(landing) = landing {
                 landings.push((index as u64, landing));
+            }
+            if copied(&cmd) > 0 {
+                copies.push((cmd.kind, copied(&cmd)));
             }
         }
         let first = raw::enqueue_all(&entry.stream, all, entry.context.blocks)?;
         for (index, landing) in landings {
             entry.context.airborne(&entry.timeline, first + index, landing);
         }
-        // SAFETY: as above; the same commands, read again for their sizes, which only figures depend on.
-        for cmd in unsafe { sized::each(cmds, n)? }.flatten().filter(|cmd| copied(cmd) > 0) {
-            count_bytes(&entry, cmd.kind, copied(&cmd));
+        for (kind, size) in copies {
+            count_bytes(&entry, kind, size);
         }
         maybe_output(done, entry.fence(first + u64::from(n.max(1)) - 1));
         Ok(())

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use dxg_runtime::raw::{self, Prepared};
+use dxg_runtime::raw;
 
 use crate::command::{self, Owned, count_bytes};
 use crate::context::{Context, context, count, maybe_output, output};
@@ -146,7 +146,7 @@ pub unsafe extern "C" fn dxgrt_graph_launch(
 
 fn enqueue(graph: &GraphEntry, nodes: &[Owned], stream: &StreamEntry) -> Outcome<dxgrt_fence> {
     // Two places keep the nodes apart from what comes before and after.
-    let mut all: Vec<Prepared> = Vec::with_capacity(nodes.len() + 2);
+    let mut all = raw::Batch::with_capacity(nodes.len() + 2);
     let mut landings = Vec::new();
     all.push(raw::marker());
     for (index, node) in nodes.iter().enumerate() {

@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use dxg_scheduler::{Access, AccessList, CopyKind};
+use dxg_scheduler::{Access, AccessList, CopyKind, Operation};
 
 pub use crate::callbacks::Callbacks;
 
@@ -23,7 +23,7 @@ use crate::grid::Grid;
 use crate::host_buffer::HostBuffer;
 use crate::host_memory::{HostMemory, HostPiece};
 use crate::kernel::Kernel;
-use crate::op::{ArgAccess, ArgBytes, ArgTag, Keep};
+use crate::op::{ArgAccess, ArgBytes, ArgTag, Keep, Op};
 use crate::request::{After, Ready, Request};
 use crate::stream::{Stream, StreamCore, into_try_error};
 use crate::sync::block_on;
@@ -96,19 +96,9 @@ impl Prepared {
     }
 }
 
-/// A launch with packed arguments. With accesses, they are all that the kernel makes; without, it runs after everything before
-/// it in its stream.
-///
-/// # Safety
-///
-/// That of the kernel's module: its contract covers every launch, and the addresses in the arguments are part of it.
-pub unsafe fn launch(
-    stream: &Stream,
-    kernel: &Kernel,
-    grid: Grid,
-    args: &[u8],
-    accesses: impl IntoIterator<Item = RawAccess>,
-) -> Result<Prepared> {
+/// The arguments of a launch: packed bytes, and what is told of the memory they refer to.
+#[inline]
+fn packed(args: &[u8], accesses: impl IntoIterator<Item = RawAccess>) -> Args {
     let access = |access: RawAccess| {
         let RawAccess { address: va, len, writes, arg_offset } = access;
         if arg_offset == u32::MAX {
@@ -120,9 +110,50 @@ pub unsafe fn launch(
     };
     let accesses: AccessList = accesses.into_iter().map(access).collect();
     let (bytes, maybe_addresses) = (ArgBytes::from_slice(args), accesses.is_empty());
-    let args = Args { bytes, accesses, maybe_addresses, raw: true, ..Args::default() };
+    Args { bytes, accesses, maybe_addresses, raw: true, ..Args::default() }
+}
+
+/// A launch with packed arguments. With accesses, they are all that the kernel makes; without, it runs after everything before
+/// it in its stream.
+///
+/// # Safety
+///
+/// That of the kernel's module: its contract covers every launch, and the addresses in the arguments are part of it.
+#[inline]
+pub unsafe fn launch(
+    stream: &Stream,
+    kernel: &Kernel,
+    grid: Grid,
+    args: &[u8],
+    accesses: impl IntoIterator<Item = RawAccess>,
+) -> Result<Prepared> {
     let device = &stream.inner.device;
-    Ok(Prepared::new(Request::launch(device.info(), device.tag, kernel, grid, args)?))
+    Ok(Prepared::new(Request::launch(device.info(), device.tag, kernel, grid, packed(args, accesses))?))
+}
+
+/// As [`launch`] and [`enqueue`], without a stop between: the arguments move straight into the queue.
+///
+/// # Safety
+///
+/// That of [`launch`].
+#[inline]
+pub unsafe fn enqueue_launch(
+    stream: &Stream,
+    kernel: &Kernel,
+    grid: Grid,
+    args: &[u8],
+    accesses: impl IntoIterator<Item = RawAccess>,
+    wait: bool,
+) -> Result<u64, TryError> {
+    enqueue_packed(stream, kernel, grid, packed(args, accesses), wait)
+}
+
+fn enqueue_packed(stream: &Stream, kernel: &Kernel, grid: Grid, mut args: Args, wait: bool) -> Result<u64, TryError> {
+    let Some(checked) = stream.check_launch(kernel, grid, &args)? else {
+        return enqueue(stream, Prepared::new(Request::empty_launch(args)), wait);
+    };
+    let core = &stream.inner.core;
+    push(core, 1, wait, |ticket, _| checked.operation(kernel, &mut args, core.shared.id, ticket))
 }
 
 /// A copy between two ranges of the same length, of which at most one is host memory.
@@ -217,56 +248,84 @@ pub fn until_staged<R>(stream: &Stream, attempt: impl FnMut() -> Result<Option<R
     block_on(host(stream).room().until(attempt))
 }
 
+/// Enqueues `n` operations, and gives the sequence number of the first. Where there is no room: waits for it, or says so.
+#[inline]
+fn push(
+    core: &Arc<StreamCore>,
+    n: usize,
+    wait: bool,
+    mut make: impl FnMut(u64, usize) -> Operation<Op>,
+) -> Result<u64, TryError> {
+    let StreamCore { engine, shared } = &**core;
+    let mut tickets = engine.enqueue(shared, n, &mut make);
+    while wait && matches!(tickets, Err(Refused::Full(_))) {
+        let permit = block_on(engine.room(shared, n))?;
+        tickets = engine.enqueue_permitted(shared, permit, &mut make);
+    }
+    Ok(tickets.map_err(into_try_error)?.start)
+}
+
 /// Enqueues one operation, and gives its sequence number. Where there is no room: waits for it, or says so.
 pub fn enqueue(stream: &Stream, prepared: Prepared, wait: bool) -> Result<u64, TryError> {
     let core = &stream.inner.core;
     let Prepared { ready: Ready { request, after }, landing } = prepared;
-    let StreamCore { engine, shared } = &**core;
     let mut request = Some(request);
-    let mut make = |ticket, _index| {
+    let ticket = push(core, 1, wait, |ticket, _| {
         if let Some(landing) = &landing {
             landing.accepted(Timeline(Arc::clone(core)), ticket);
         }
-        request.take().unwrap_or_else(Request::marker).into_operation(shared.id, ticket)
-    };
-    let mut tickets = engine.enqueue(shared, 1, &mut make);
-    while wait && matches!(tickets, Err(Refused::Full(_))) {
-        let permit = block_on(engine.room(shared, 1))?;
-        tickets = engine.enqueue_permitted(shared, permit, &mut make);
-    }
-    let ticket = tickets.map_err(into_try_error)?.start;
+        request.take().unwrap_or_else(Request::marker).into_operation(core.shared.id, ticket)
+    })?;
     after.accepted(core, ticket);
     Ok(ticket)
 }
 
-/// Enqueues operations side by side, all or none, and gives the sequence numbers of the first; the others follow it. Where
+/// Operations that are enqueued as one entry.
+#[derive(Default)]
+pub struct Batch(Vec<Option<Prepared>>);
+
+impl Batch {
+    /// None yet; room for so many.
+    pub fn with_capacity(n: usize) -> Self {
+        Batch(Vec::with_capacity(n))
+    }
+
+    /// Adds an operation.
+    pub fn push(&mut self, prepared: Prepared) {
+        self.0.push(Some(prepared));
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Enqueues operations side by side, all or none, and gives the sequence number of the first; the others follow it. Where
 /// there is no room: waits for it, or says so. None at all is a marker.
-pub fn enqueue_all(stream: &Stream, mut prepared: Vec<Prepared>, wait: bool) -> Result<u64, TryError> {
-    if prepared.is_empty() {
-        prepared.push(marker());
+pub fn enqueue_all(stream: &Stream, mut batch: Batch, wait: bool) -> Result<u64, TryError> {
+    if batch.is_empty() {
+        batch.push(marker());
     }
     let core = &stream.inner.core;
-    let StreamCore { engine, shared } = &**core;
-    let n = prepared.len();
-    let mut prepared: Vec<_> = prepared.into_iter().map(Some).collect();
     let mut afters = Vec::new();
-    let mut make = |ticket, index: usize| {
+    let n = batch.len();
+    let first = push(core, n, wait, |ticket, index| {
         // The queue makes each operation of an entry once.
-        let Prepared { ready, landing } = prepared[index].take().unwrap_or_else(marker);
+        let Prepared { ready, landing } = batch.0[index].take().unwrap_or_else(marker);
         if let Some(landing) = landing {
             landing.accepted(Timeline(Arc::clone(core)), ticket);
         }
         if !matches!(ready.after, After::Nobody) {
             afters.push((ticket, ready.after));
         }
-        ready.request.into_operation(shared.id, ticket)
-    };
-    let mut tickets = engine.enqueue(shared, n, &mut make);
-    while wait && matches!(tickets, Err(Refused::Full(_))) {
-        let permit = block_on(engine.room(shared, n))?;
-        tickets = engine.enqueue_permitted(shared, permit, &mut make);
-    }
-    let first = tickets.map_err(into_try_error)?.start;
+        ready.request.into_operation(core.shared.id, ticket)
+    })?;
     for (ticket, after) in afters {
         after.accepted(core, ticket);
     }

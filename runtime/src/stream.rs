@@ -127,7 +127,7 @@ impl Stream {
         Ok(Completion::new(Arc::clone(core), tickets.start))
     }
 
-    fn check_launch(&self, kernel: &Kernel, grid: Grid, args: &Args) -> Result<Option<CheckedLaunch>> {
+    pub(crate) fn check_launch(&self, kernel: &Kernel, grid: Grid, args: &Args) -> Result<Option<CheckedLaunch>> {
         let device = &self.inner.device;
         CheckedLaunch::new(device.info(), device.tag, kernel, grid, args)
     }

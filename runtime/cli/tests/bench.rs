@@ -82,6 +82,32 @@ fn the_stages_are_told() {
 }
 
 #[test]
+fn what_the_c_library_adds_is_told() {
+    // The tests of dxg-ffi build it in the same place.
+    let target = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("../ffi-clients");
+    let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["build", "--locked", "--package", "dxg-ffi", "--lib", "--target-dir"])
+        .arg(&target)
+        .envs([("CARGO_PROFILE_DEV_OPT_LEVEL", "1"), ("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")])
+        .output()
+        .expect("cargo, which started this test, starts");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let library = target.join("debug/libdxgrt.so").display().to_string();
+    let measured = document(&dxgrt(&["bench", "--ffi", "--json", "--quick", "--rounds", "1", "--library", &library]));
+    let calls = list(&measured, "calls");
+    let names: Vec<&str> = calls.iter().filter_map(|call| call["name"].as_str()).collect();
+    assert_eq!(names, ["dxgrt_launch", "dxgrt_submit"]);
+    for call in calls {
+        let (extra, limit) = (call["extra_ns"].as_f64().expect("a time"), call["limit_ns"].as_f64().expect("a limit"));
+        assert_eq!(call["holds"], extra <= limit, "{call}");
+        assert!(call["c_ns"].as_f64() > Some(0.0) && call["rust_ns"].as_f64() > Some(0.0), "{call}");
+    }
+    let missing = dxgrt(&["bench", "--ffi", "--library", "/nowhere/libdxgrt.so"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("cargo build --release -p dxg-ffi"));
+}
+
+#[test]
 fn a_wrong_command_line_is_told_from_a_failure() {
     for arguments in [&["bench", "--only", "w9"][..], &["bench", "--rounds", "0"], &["benhc"], &[]] {
         let output = dxgrt(arguments);

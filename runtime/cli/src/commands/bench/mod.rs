@@ -8,6 +8,7 @@
 //! A process of its own for each number of cores, because threads are made for the cores that were there at their start.
 
 mod breakdown;
+mod ffi;
 mod floor;
 mod heap;
 mod measure;
@@ -54,6 +55,12 @@ pub struct Arguments {
     /// Instead of all that, show where the time of a launch goes, stage by stage
     #[arg(long, conflicts_with_all = ["only", "check"])]
     breakdown: bool,
+    /// Instead of all that, show what the C library adds to a call of the runtime
+    #[arg(long, conflicts_with_all = ["only", "breakdown"])]
+    ffi: bool,
+    /// The C library to load; else the one beside this program, or where the system has it
+    #[arg(long, value_name = "FILE", requires = "ffi")]
+    library: Option<std::path::PathBuf>,
     /// For the processes that this command starts: measure on so many cores and print what was found
     #[arg(long, hide = true, value_name = "N")]
     on_cores: Option<usize>,
@@ -88,6 +95,12 @@ impl Arguments {
             let breakdown = breakdown::measure(self.scale().rounds)?;
             self.output.print(&breakdown, || breakdown.text())?;
             return Ok(Verdict::Holds);
+        }
+        if self.ffi {
+            system::bind_to_cores(1)?;
+            let measured = ffi::measure(self.library.as_deref(), self.scale().rounds)?;
+            self.output.print(&measured, || measured.text())?;
+            return Ok(if self.check && !measured.holds() { Verdict::Broken } else { Verdict::Holds });
         }
         let mut report = Report {
             about: ABOUT.into(),
