@@ -331,7 +331,9 @@ static void back_pressure(void) {
     for (int i = 0; i < 100 && status == DXGRT_OK; i++) status = dxgrt_launch(its, slow, &params, NULL);
     ROW(DXGRT_FULL, status);
     ROW(DXGRT_OK, dxgrt_stream_sync(its, DXGRT_FOREVER));
-    ROW(DXGRT_OK, dxgrt_launch(its, slow, &params, NULL));
+    /* Room is made a moment after completion. */
+    while ((status = dxgrt_launch(its, slow, &params, NULL)) == DXGRT_FULL) usleep(100);
+    ROW(DXGRT_OK, status);
     dxgrt_cmd five[5] = {{.struct_size = sizeof five[0]}, {.struct_size = sizeof five[0]}, {.struct_size = sizeof five[0]},
                          {.struct_size = sizeof five[0]}, {.struct_size = sizeof five[0]}};
     ROW(DXGRT_INVALID, dxgrt_submit(its, five, 5, NULL));
