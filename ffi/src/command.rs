@@ -66,7 +66,7 @@ impl<'a> Launch<'a> {
     }
 
     #[inline]
-    fn told(&self) -> impl Iterator<Item = RawAccess> {
+    fn told(&self) -> impl Iterator<Item = RawAccess> + use<'a> {
         self.accesses.iter().map(|access| RawAccess {
             address: access.addr,
             len: access.size,
@@ -167,7 +167,11 @@ fn unknown(kind: u32) -> Failure {
 }
 
 /// A nested structure: no larger than the one it lies in has room for.
-fn nested(params: &dxgrt_launch_params) -> Outcome<dxgrt_launch_params> {
+#[inline]
+fn nested(params: dxgrt_launch_params) -> Outcome<dxgrt_launch_params> {
+    if params.struct_size as usize == size_of::<dxgrt_launch_params>() {
+        return Ok(params);
+    }
     if params.struct_size as usize > size_of::<dxgrt_launch_params>() {
         return Err(Failure::invalid(format!(
             "struct_size of {} in a command is {}, and there it has room for {}",
@@ -176,35 +180,57 @@ fn nested(params: &dxgrt_launch_params) -> Outcome<dxgrt_launch_params> {
             size_of::<dxgrt_launch_params>()
         )));
     }
-    // SAFETY: needed because reading by size is unsafe; the structure is whole, and its size is no larger.
-    unsafe { sized::read(params) }
+    // SAFETY: needed because reading by size is unsafe; the structure is whole, and its size is smaller.
+    unsafe { sized::read(&params) }
 }
 
 /// The kernel of the last launch: the next one is likely to have the same.
 pub(crate) type LastKernel = Option<(*mut dxgrt_kernel, Found<dxgrt_kernel>)>;
 
-/// Makes an operation of a command.
+/// Adds the operation of a command to a batch; gives the landing of its data, if it brings any.
+///
+/// # Safety
+///
+/// The pointers in `cmd` are what the rules page says of its kind, as long as the batch lives.
+#[inline]
+pub(crate) unsafe fn add(
+    stream: &StreamEntry,
+    cmd: &dxgrt_cmd,
+    batch: &mut raw::Batch<'_>,
+    last: &mut LastKernel,
+) -> Outcome<Option<Arc<Landing>>> {
+    if cmd.kind != DXGRT_CMD_LAUNCH {
+        // SAFETY: passed on to the caller.
+        let (prepared, landing) = unsafe { prepare(stream, cmd) }?;
+        batch.push(prepared);
+        return Ok(landing);
+    }
+    // SAFETY: needed to read the union; the kind says that it is a launch.
+    let dxgrt_cmd_launch { kernel: handle, params } = unsafe { cmd.u.launch };
+    let params = nested(params)?;
+    let kernel = match last.take() {
+        Some((known, kernel)) if known == handle => kernel,
+        _ => handle::find(handle)?,
+    };
+    let (_, kernel) = last.insert((handle, kernel));
+    // SAFETY: passed on to the caller.
+    let launch = unsafe { Launch::new(&params) }?;
+    // SAFETY: needed because kernels are foreign code; whoever loaded the module vouched for its launches.
+    unsafe { batch.launch(&stream.stream, kernel, launch.grid, launch.args, launch.told()) }?;
+    Ok(None)
+}
+
+/// Makes an operation of a command that is no launch.
 ///
 /// # Safety
 ///
 /// The pointers in `cmd` are what the rules page says of its kind.
-#[inline]
-pub(crate) unsafe fn prepare(stream: &StreamEntry, cmd: &dxgrt_cmd, last: &mut LastKernel) -> Outcome<Ready> {
+unsafe fn prepare(stream: &StreamEntry, cmd: &dxgrt_cmd) -> Outcome<Ready> {
     // SAFETY: needed to read the union; every field is plain data for which any bytes are a value, and the kind says which is
     // meant. The pointers are the caller's.
     unsafe {
         match cmd.kind {
             DXGRT_CMD_MARKER => Ok((raw::marker(), None)),
-            DXGRT_CMD_LAUNCH => {
-                let params = nested(&cmd.u.launch.params)?;
-                let handle = cmd.u.launch.kernel;
-                let kernel = match last.take() {
-                    Some((known, kernel)) if known == handle => kernel,
-                    _ => handle::find(handle)?,
-                };
-                let (_, kernel) = last.insert((handle, kernel));
-                Ok((Launch::new(&params)?.prepare(stream, kernel)?, None))
-            }
             DXGRT_CMD_COPY_H2D => {
                 let dxgrt_cmd_h2d { dst, src, size } = cmd.u.h2d;
                 Ok((copy_h2d(stream, dst, bytes(src, size, "the source")?)?, None))
@@ -298,7 +324,7 @@ impl Owned {
             Ok(match cmd.kind {
                 DXGRT_CMD_MARKER => Owned::Marker,
                 DXGRT_CMD_LAUNCH => {
-                    let params = nested(&cmd.u.launch.params)?;
+                    let params = nested(cmd.u.launch.params)?;
                     let kernel = handle::find(cmd.u.launch.kernel)?;
                     let launch = Launch::new(&params)?;
                     let (args, accesses) = (launch.args.into(), launch.accesses.into());

@@ -202,9 +202,7 @@ pub unsafe extern "C" fn dxgrt_submit(
         for (index, cmd) in unsafe { sized::each(cmds, n)? }.enumerate() {
             let cmd = cmd?;
             // SAFETY: needed because the pointers in the command are the caller's; they are what the rules page says.
-            let (prepared, landing) = unsafe { command::prepare(&entry, &cmd, &mut kernel)? };
-            all.push(prepared);
-            if let Some(landing) = landing {
+            if let Some(landing) = unsafe { command::add(&entry, &cmd, &mut all, &mut kernel)? } {
                 landings.push((index as u64, landing));
             }
             if copied(&cmd) > 0 {

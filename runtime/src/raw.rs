@@ -12,6 +12,7 @@ use dxg_scheduler::{Access, AccessList, CopyKind, Operation};
 pub use crate::callbacks::Callbacks;
 
 use crate::args::Args;
+use crate::backend::LoadedKernel;
 use crate::buffer::Buffer;
 use crate::completion::Completion;
 use crate::device::{Device, DeviceTag};
@@ -22,9 +23,10 @@ use crate::graph::{NodeId, order_address};
 use crate::grid::Grid;
 use crate::host_buffer::HostBuffer;
 use crate::host_memory::{HostMemory, HostPiece};
+use crate::info::MAX_ARGUMENT_BYTES;
 use crate::kernel::Kernel;
-use crate::op::{ArgAccess, ArgBytes, ArgTag, Keep, Op};
-use crate::request::{After, Ready, Request};
+use crate::op::{ArgAccess, ArgBytes, ArgTag, Blocks, Keep, Op};
+use crate::request::{After, CheckedLaunch, Ready, Request};
 use crate::stream::{Stream, StreamCore, into_try_error};
 use crate::sync::block_on;
 
@@ -96,9 +98,9 @@ impl Prepared {
     }
 }
 
-/// The arguments of a launch: packed bytes, and what is told of the memory they refer to.
+/// What is told of the memory that a launch touches.
 #[inline]
-fn packed(args: &[u8], accesses: impl IntoIterator<Item = RawAccess>) -> Args {
+fn told(accesses: impl IntoIterator<Item = RawAccess>) -> AccessList {
     let access = |access: RawAccess| {
         let RawAccess { address: va, len, writes, arg_offset } = access;
         if arg_offset == u32::MAX {
@@ -108,7 +110,13 @@ fn packed(args: &[u8], accesses: impl IntoIterator<Item = RawAccess>) -> Args {
         let flags = if writes { ArgAccess::READ | ArgAccess::WRITE } else { ArgAccess::READ };
         ArgTag::pack(ArgAccess { arg_offset, flags, va, len })
     };
-    let accesses: AccessList = accesses.into_iter().map(access).collect();
+    accesses.into_iter().map(access).collect()
+}
+
+/// The arguments of a launch: packed bytes, and what is told of the memory they refer to.
+#[inline]
+fn packed(args: &[u8], accesses: impl IntoIterator<Item = RawAccess>) -> Args {
+    let accesses = told(accesses);
     let (bytes, maybe_addresses) = (ArgBytes::from_slice(args), accesses.is_empty());
     Args { bytes, accesses, maybe_addresses, raw: true, ..Args::default() }
 }
@@ -280,44 +288,101 @@ pub fn enqueue(stream: &Stream, prepared: Prepared, wait: bool) -> Result<u64, T
     Ok(ticket)
 }
 
-/// Operations that are enqueued as one entry.
+/// Operations that are enqueued as one entry. Launches borrow their arguments until they move into the queue.
 #[derive(Default)]
-pub struct Batch(Vec<Option<Prepared>>);
+pub struct Batch<'a> {
+    entries: Vec<Entry<'a>>,
+    others: Vec<Option<Prepared>>,
+}
 
-impl Batch {
+/// Small beside an operation: the array of them is written and read once.
+enum Entry<'a> {
+    Launch {
+        checked: CheckedLaunch,
+        kernel: Arc<LoadedKernel>,
+        args: &'a [u8],
+        accesses: AccessList,
+    },
+    /// By its place.
+    Other(usize),
+}
+
+impl<'a> Batch<'a> {
     /// None yet; room for so many.
     pub fn with_capacity(n: usize) -> Self {
-        Batch(Vec::with_capacity(n))
+        Batch { entries: Vec::with_capacity(n), others: Vec::new() }
     }
 
     /// Adds an operation.
     pub fn push(&mut self, prepared: Prepared) {
-        self.0.push(Some(prepared));
+        self.entries.push(Entry::Other(self.others.len()));
+        self.others.push(Some(prepared));
+    }
+
+    /// Adds a launch, as [`launch`] makes it.
+    ///
+    /// # Safety
+    ///
+    /// That of [`launch`].
+    #[inline]
+    pub unsafe fn launch(
+        &mut self,
+        stream: &Stream,
+        kernel: &Kernel,
+        grid: Grid,
+        args: &'a [u8],
+        accesses: impl IntoIterator<Item = RawAccess>,
+    ) -> Result<()> {
+        let device = &stream.inner.device;
+        if kernel.loaded.signature.is_some() || args.len() > MAX_ARGUMENT_BYTES as usize {
+            // SAFETY: passed on to the caller.
+            self.push(unsafe { launch(stream, kernel, grid, args, accesses) }?);
+            return Ok(());
+        }
+        let accesses = told(accesses);
+        let (len, told) = (args.len(), accesses.len());
+        match CheckedLaunch::unsigned(device.info(), device.tag, kernel, grid, len, told)? {
+            Some(checked) => {
+                let kernel = Arc::clone(&kernel.loaded);
+                self.entries.push(Entry::Launch { checked, kernel, args, accesses });
+            }
+            None => self.push(marker()),
+        }
+        Ok(())
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.entries.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.entries.is_empty()
     }
 }
 
 /// Enqueues operations side by side, all or none, and gives the sequence number of the first; the others follow it. Where
 /// there is no room: waits for it, or says so. None at all is a marker.
-pub fn enqueue_all(stream: &Stream, mut batch: Batch, wait: bool) -> Result<u64, TryError> {
+pub fn enqueue_all(stream: &Stream, mut batch: Batch<'_>, wait: bool) -> Result<u64, TryError> {
     if batch.is_empty() {
         batch.push(marker());
     }
     let core = &stream.inner.core;
     let mut afters = Vec::new();
-    let n = batch.len();
-    let first = push(core, n, wait, |ticket, index| {
-        // The queue makes each operation of an entry once.
-        let Prepared { ready, landing } = batch.0[index].take().unwrap_or_else(marker);
+    let (n, Batch { entries, mut others }) = (batch.len(), batch);
+    // The queue makes each operation of an entry once, in their order.
+    let mut entries = entries.into_iter();
+    let first = push(core, n, wait, |ticket, _| {
+        let other = match entries.next() {
+            Some(Entry::Launch { checked, kernel, args, accesses }) => {
+                let (args, blocks) = (ArgBytes::from_slice(args), Blocks::new());
+                return checked.operation_of(kernel, accesses, args, blocks, core.shared.id, ticket);
+            }
+            Some(Entry::Other(place)) => others[place].take(),
+            None => None,
+        };
+        let Prepared { ready, landing } = other.unwrap_or_else(marker);
         if let Some(landing) = landing {
             landing.accepted(Timeline(Arc::clone(core)), ticket);
         }

@@ -18,7 +18,7 @@ use crate::grid::Grid;
 use crate::host_buffer::Reservation;
 use crate::info::{DeviceInfo, MAX_ARGUMENT_BYTES};
 use crate::kernel::Kernel;
-use crate::op::{ArgAccess, ArgTag, Keep, KeepAlive, Launch, Op, OpKind, Shape};
+use crate::op::{ArgAccess, ArgBytes, ArgTag, Blocks, Keep, KeepAlive, Launch, Op, OpKind, Shape};
 use crate::pod::Pod;
 use crate::stream::StreamCore;
 
@@ -247,15 +247,39 @@ impl CheckedLaunch {
             return Ok(None);
         }
         let signed = kernel.loaded.signature.is_some();
-        let packed = args.bytes.len().next_multiple_of(16) + args.accesses.len() * ACCESS_BYTES;
-        Ok(Some(CheckedLaunch {
+        let declared = signed || (!args.maybe_addresses && !args.accesses.is_empty());
+        Ok(Some(CheckedLaunch::of(kernel, grid, shape, args.bytes.len(), args.accesses.len(), declared)))
+    }
+
+    /// As [`CheckedLaunch::new`], of a kernel that tells no signature, with arguments of a length that a launch takes and with all
+    /// of its accesses or none.
+    pub(crate) fn unsigned(
+        info: &DeviceInfo,
+        tag: DeviceTag,
+        kernel: &Kernel,
+        grid: Grid,
+        args: usize,
+        accesses: usize,
+    ) -> Result<Option<Self>> {
+        tag.check("kernel", kernel.tag)?;
+        if !info.can_launch {
+            return Err(cannot_launch("kernels cannot be launched", tag));
+        }
+        let shape = check_grid(info, &kernel.loaded, grid)?;
+        let checked = || CheckedLaunch::of(kernel, grid, shape, args, accesses, accesses > 0);
+        Ok((!grid.is_empty()).then(checked))
+    }
+
+    fn of(kernel: &Kernel, grid: Grid, shape: Shape, args: usize, accesses: usize, declared: bool) -> Self {
+        let packed = args.next_multiple_of(16) + accesses * ACCESS_BYTES;
+        CheckedLaunch {
             shape,
             blocks: grid.block_count(),
             cost: cost_key(&kernel.loaded, grid),
             // At most 4096 bytes of arguments and as many accesses as fit them twice over.
             bytes: u32::try_from(LAUNCH_BYTES + packed).unwrap_or(u32::MAX),
-            declared: signed || (!args.maybe_addresses && !args.accesses.is_empty()),
-        }))
+            declared,
+        }
     }
 
     fn request(&self, kernel: &Kernel, args: &mut Args) -> Request {
@@ -266,7 +290,22 @@ impl CheckedLaunch {
     /// The operation at its place in the order, with the arguments taken out of `args`.
     #[inline]
     pub(crate) fn operation(&self, kernel: &Kernel, args: &mut Args, stream: StreamId, ticket: u64) -> Operation<Op> {
-        let accesses = std::mem::take(&mut args.accesses);
+        let (accesses, bytes) = (std::mem::take(&mut args.accesses), std::mem::take(&mut args.bytes));
+        let blocks = std::mem::take(&mut args.blocks);
+        self.operation_of(Arc::clone(&kernel.loaded), accesses, bytes, blocks, stream, ticket)
+    }
+
+    /// The operation at its place in the order, of its parts.
+    #[inline]
+    pub(crate) fn operation_of(
+        &self,
+        kernel: Arc<LoadedKernel>,
+        accesses: AccessList,
+        args: ArgBytes,
+        blocks: Blocks,
+        stream: StreamId,
+        ticket: u64,
+    ) -> Operation<Op> {
         let hazard = if self.declared {
             Hazard::Declared(accesses)
         } else if accesses.is_empty() {
@@ -274,16 +313,12 @@ impl CheckedLaunch {
         } else {
             Hazard::Declared(accesses.partial())
         };
-        let launch = Launch {
-            kernel: Arc::clone(&kernel.loaded),
-            shape: self.shape,
-            args: std::mem::take(&mut args.bytes),
-            blocks: std::mem::take(&mut args.blocks),
-        };
+        let work = Work::Launch { merge: Some(kernel.id), blocks: self.blocks, cost: self.cost };
+        let launch = Launch { kernel, shape: self.shape, args, blocks };
         Operation {
             stream,
             ticket: Ticket(ticket),
-            work: Work::Launch { merge: Some(kernel.loaded.id), blocks: self.blocks, cost: self.cost },
+            work,
             hazard,
             bytes: self.bytes,
             payload: Op { stream, kind: OpKind::Launch(launch) },
