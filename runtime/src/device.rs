@@ -41,11 +41,17 @@ impl DeviceTag {
     }
 
     /// An error unless the object of tag `found` belongs to this device.
+    #[inline]
     pub(crate) fn check(self, what: &'static str, found: DeviceTag) -> Result<()> {
         if self.id == found.id {
             return Ok(());
         }
-        Err(Error::WrongDevice { what, expected: self.to_string().into(), found: found.to_string().into() })
+        Err(self.wrong(what, found))
+    }
+
+    #[cold]
+    fn wrong(self, what: &'static str, found: DeviceTag) -> Error {
+        Error::WrongDevice { what, expected: self.to_string().into(), found: found.to_string().into() }
     }
 }
 

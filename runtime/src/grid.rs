@@ -42,31 +42,37 @@ impl Grid {
     }
 
     /// Blocks in each dimension.
+    #[inline]
     pub fn blocks(&self) -> [u32; 3] {
         self.blocks
     }
 
     /// Threads of a block in each dimension.
+    #[inline]
     pub fn threads(&self) -> [u32; 3] {
         self.threads
     }
 
     /// Shared memory of a block.
+    #[inline]
     pub fn shared(&self) -> u32 {
         self.shared
     }
 
     /// Number of blocks; saturates at `u64::MAX`.
+    #[inline]
     pub fn block_count(&self) -> u64 {
         product(self.blocks)
     }
 
     /// Number of threads in a block; saturates at `u64::MAX`.
+    #[inline]
     pub fn threads_per_block(&self) -> u64 {
         product(self.threads)
     }
 
     /// Whether there is nothing to run.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.blocks.contains(&0) || self.threads.contains(&0)
     }
@@ -84,8 +90,10 @@ impl Grid {
     }
 }
 
+#[inline]
 fn product(sizes: [u32; 3]) -> u64 {
-    sizes.iter().fold(1u64, |all, &size| all.saturating_mul(u64::from(size)))
+    // Two of them fit.
+    (u64::from(sizes[0]) * u64::from(sizes[1])).saturating_mul(u64::from(sizes[2]))
 }
 
 impl From<u32> for Grid {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use dxg_io::software::kernel::{Parameter, Signature};
+use dxg_io::software::packet::MAX_ACCESSES;
 use dxg_scheduler::{Access, AccessList, CopyKind, CostKey, EventId, Hazard, Operation, StreamId, Ticket, Work};
 
 use crate::args::{Args, Slot, SlotKind, access_words};
@@ -341,22 +342,34 @@ fn cost_key(kernel: &LoadedKernel, grid: Grid) -> CostKey {
     CostKey((kernel.id as u32) << 6 | (size_class & 63))
 }
 
+#[inline]
 fn check_grid(info: &DeviceInfo, kernel: &LoadedKernel, grid: Grid) -> Result<Shape> {
-    let refuse = |reason: String| Err(Error::GridTooLarge { kernel: kernel.name.clone(), reason: reason.into() });
+    let (blocks, threads) = (grid.blocks(), grid.threads());
+    let within = |sizes: [u32; 3], most: &[u32; 3]| sizes[0] <= most[0] && sizes[1] <= most[1] && sizes[2] <= most[2];
+    let fits = within(blocks, &info.max_blocks)
+        && within(threads, &info.max_threads)
+        && grid.block_count() <= info.max_block_count
+        && grid.threads_per_block() <= u64::from(info.max_threads_per_block)
+        && grid.shared() <= info.max_shared_bytes;
+    // Within the limits of the device, so within those of the shape.
+    match Shape::new(blocks, threads, grid.shared()) {
+        Some(shape) if fits => Ok(shape),
+        _ => Err(refuse_grid(info, kernel, grid)),
+    }
+}
+
+/// Says why a grid is refused.
+#[cold]
+fn refuse_grid(info: &DeviceInfo, kernel: &LoadedKernel, grid: Grid) -> Error {
+    let refuse = |reason: String| Error::GridTooLarge { kernel: kernel.name.clone(), reason: reason.into() };
     for (axis, name) in ["x", "y", "z"].into_iter().enumerate() {
-        if grid.blocks()[axis] > info.max_blocks[axis] {
-            return refuse(format!(
-                "{} blocks in {name}; the device takes {}",
-                grid.blocks()[axis],
-                info.max_blocks[axis]
-            ));
+        let (blocks, most) = (grid.blocks()[axis], info.max_blocks[axis]);
+        if blocks > most {
+            return refuse(format!("{blocks} blocks in {name}; the device takes {most}"));
         }
-        if grid.threads()[axis] > info.max_threads[axis] {
-            return refuse(format!(
-                "{} threads in {name}; the device takes {}",
-                grid.threads()[axis],
-                info.max_threads[axis]
-            ));
+        let (threads, most) = (grid.threads()[axis], info.max_threads[axis]);
+        if threads > most {
+            return refuse(format!("{threads} threads in {name}; the device takes {most}"));
         }
     }
     if grid.block_count() > info.max_block_count {
@@ -372,13 +385,10 @@ fn check_grid(info: &DeviceInfo, kernel: &LoadedKernel, grid: Grid) -> Result<Sh
     if grid.shared() > info.max_shared_bytes {
         return refuse(format!("{} bytes of shared memory; the device has {}", grid.shared(), info.max_shared_bytes));
     }
-    // Within the limits of the device, so within those of the shape.
-    match Shape::new(grid.blocks(), grid.threads(), grid.shared()) {
-        Some(shape) => Ok(shape),
-        None => refuse("the device's limits are above those that this version knows of".into()),
-    }
+    refuse("the device's limits are above those that this version knows of".into())
 }
 
+#[inline]
 fn check_args(kernel: &LoadedKernel, args: &Args) -> Result<()> {
     let refuse = |reason: String| Err(Error::Arguments { kernel: kernel.name.clone(), reason: reason.into() });
     if args.bytes.len() > MAX_ARGUMENT_BYTES as usize {
@@ -387,31 +397,53 @@ fn check_args(kernel: &LoadedKernel, args: &Args) -> Result<()> {
             args.bytes.len()
         ));
     }
+    if args.accesses.len() > MAX_ACCESSES {
+        return refuse(format!(
+            "{} buffers; a launch takes {MAX_ACCESSES}: pass further addresses in a buffer",
+            args.accesses.len()
+        ));
+    }
     let Some(signature) = &kernel.signature else {
         return Ok(());
     };
     let checked = if args.raw { check_raw(signature, args) } else { check_slots(signature, &args.slots) };
-    checked.or_else(refuse)
+    match checked {
+        Ok(()) => Ok(()),
+        Err(reason) => refuse(reason),
+    }
 }
 
+#[inline]
 fn check_slots(signature: &Signature, slots: &[Slot]) -> Result<(), String> {
     let parameters = signature.parameters();
-    if slots.len() != parameters.len() {
-        return Err(format!("{} given; the kernel takes {}", slots.len(), describe(signature)));
+    let pairs = || slots.iter().zip(parameters);
+    if slots.len() == parameters.len() && pairs().all(|(slot, parameter)| fits(slot, parameter)) {
+        return Ok(());
     }
-    for (index, (slot, parameter)) in slots.iter().zip(parameters).enumerate() {
-        let element = parameter.element.bytes() as u16;
-        let fits = match slot.kind {
-            SlotKind::Scalar => !parameter.kind.is_buffer() && slot.size == element,
-            SlotKind::Buffer { element: given, flags } => {
-                parameter.kind.is_buffer() && given == element && u32::from(flags) & needed_flag(parameter) != 0
-            }
-        };
-        if !fits {
-            return Err(format!("argument {index} is {slot}; the kernel takes {}", describe_parameter(parameter)));
+    Err(refuse_slots(signature, slots))
+}
+
+#[inline]
+fn fits(slot: &Slot, parameter: &Parameter) -> bool {
+    let element = parameter.element.bytes() as u16;
+    match slot.kind {
+        SlotKind::Scalar => !parameter.kind.is_buffer() && slot.size == element,
+        SlotKind::Buffer { element: given, flags } => {
+            parameter.kind.is_buffer() && given == element && u32::from(flags) & needed_flag(parameter) != 0
         }
     }
-    Ok(())
+}
+
+/// Says which argument does not fit.
+#[cold]
+fn refuse_slots(signature: &Signature, slots: &[Slot]) -> String {
+    let mut pairs = slots.iter().zip(signature.parameters()).enumerate();
+    match pairs.find(|(_, (slot, parameter))| !fits(slot, parameter)) {
+        Some((index, (slot, parameter))) if slots.len() == signature.parameters().len() => {
+            format!("argument {index} is {slot}; the kernel takes {}", describe_parameter(parameter))
+        }
+        _ => format!("{} given; the kernel takes {}", slots.len(), describe(signature)),
+    }
 }
 
 /// Arguments made from bytes: their length and their declared addresses must fit the signature.

@@ -88,6 +88,18 @@ fn at_most_4096_bytes_of_arguments() {
 }
 
 #[test]
+fn at_most_64_buffers() {
+    let kernel = kernel(tag(), None);
+    let with = |count: u64| {
+        let mut args = Args::from_raw(&[0; 1024]);
+        (0..count).for_each(|index| args.accesses.push(Access::read(index * 8, 8).with_tag(1)));
+        launch(&kernel, 1, args)
+    };
+    with(64).unwrap();
+    says(with(65), &["65 buffers", "takes 64"]);
+}
+
+#[test]
 fn huge_grids_are_refused_with_the_limit() {
     let kernel = kernel(tag(), Some(&[]));
     says(launch(&kernel, u32::MAX, args![]), &["4294967295 blocks in x", "1073741824"]);

@@ -4,13 +4,16 @@
 //! on memory happen as soon as possible; what others can see of it (progress, signals, events) waits for the modelled
 //! time. Who may touch what is told in [`super::drive`].
 
-use std::sync::Arc;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::Arc,
+};
 
 use super::{
     Fault, FaultReason, Shared,
     address_space::AddressSpace,
     execution::{Execution, bad_address, packet_fault},
-    launch::{BoundLaunch, unbound, unknown},
+    launch::{BoundLaunch, panicked, returned, unbound, unknown},
     pool::{PoolLaunch, Rest},
     ranges::RangeSet,
     resolver::Resolver,
@@ -316,14 +319,37 @@ impl Engine {
         end: usize,
         begin: u64,
     ) -> Result<Inline, Fault> {
-        let limit = shared.parameters.inline_limit_ns;
         let known = entry.cost.estimate(1).is_some();
-        let mut items = dispatch.items();
-        let (mut blocks_run, mut since_clock) = (0u64, 0u32);
-        let mut rest = Inline::Done;
+        let mut walk = Walk { items: dispatch.items(), known, running: None, blocks_run: 0, since_clock: 0 };
+        // One guard for all items: who panics is the one that was running, and the walk goes on behind it.
+        let rest = loop {
+            let run = AssertUnwindSafe(|| self.run_items(shared, execution, entry, &mut walk));
+            match catch_unwind(run) {
+                Ok(rest) => break rest?,
+                Err(payload) => {
+                    // No panic but a kernel's is caught here.
+                    let Some((op_tag, stream)) = walk.running.take() else { resume_unwind(payload) };
+                    execution.journal.fail(op_tag, stream, &panicked(entry.name(), payload))?;
+                }
+            }
+        };
+        debug_assert!(walk.items.offset() <= end);
+        entry.cost.record(walk.blocks_run, shared.now().saturating_sub(begin));
+        Ok(rest)
+    }
+
+    /// Runs the items that are left of the walk, as long as they are short.
+    fn run_items(
+        &mut self,
+        shared: &Shared,
+        execution: &Execution,
+        entry: &KernelEntry,
+        walk: &mut Walk<'_>,
+    ) -> Result<Inline, Fault> {
+        let limit = shared.parameters.inline_limit_ns;
         loop {
-            let (offset, left) = (items.offset(), items.left());
-            let Some(item) = items.next() else { break };
+            let (offset, left) = (walk.items.offset(), walk.items.left());
+            let Some(item) = walk.items.next() else { return Ok(Inline::Done) };
             let item = item.map_err(|error| packet_fault(error, 0))?;
             if execution.journal.poison_of(item.stream)? != 0 {
                 continue;
@@ -336,29 +362,22 @@ impl Engine {
             // A kernel not measured yet runs here only where nothing but its caller waits for this thread.
             let short = entry.cost.estimate(blocks).map_or(shared.inline_unknown, |expected| expected <= limit);
             if !short {
-                rest = Inline::Rest { offset, left, block: 0 };
-                break;
+                return Ok(Inline::Rest { offset, left, block: 0 });
             }
-            since_clock += 1;
-            if since_clock == ITEMS_PER_CLOCK {
-                since_clock = 0;
+            walk.since_clock += 1;
+            if walk.since_clock == ITEMS_PER_CLOCK {
+                walk.since_clock = 0;
                 execution.launch_starts(shared.now());
                 if execution.is_abandoned() {
-                    break;
+                    return Ok(Inline::Done);
                 }
             }
-            match self.run_inline(shared, execution, entry, &item, blocks, known)? {
-                None => blocks_run += blocks,
-                Some(block) => {
-                    rest = Inline::Rest { offset, left, block };
-                    blocks_run += block;
-                    break;
-                }
+            if let Some(block) = self.run_inline(shared, execution, entry, &item, blocks, walk)? {
+                walk.blocks_run += block;
+                return Ok(Inline::Rest { offset, left, block });
             }
+            walk.blocks_run += blocks;
         }
-        debug_assert!(items.offset() <= end);
-        entry.cost.record(blocks_run, shared.now().saturating_sub(begin));
-        Ok(rest)
     }
 
     /// Runs one launch, looking at the clock after 1, 2, 4, 8… blocks; answers with the block at which it became too
@@ -371,18 +390,21 @@ impl Engine {
         entry: &KernelEntry,
         item: &Item<'_>,
         blocks: u64,
-        known: bool,
+        walk: &mut Walk<'_>,
     ) -> Result<Option<u64>, Fault> {
         // A launch of few, known blocks is not worth a look at the clock.
-        let mut to = if known && blocks <= 4 { blocks } else { blocks.min(1) };
+        let mut to = if walk.known && blocks <= 4 { blocks } else { blocks.min(1) };
         let begin = if to < blocks { shared.now() } else { 0 };
         let mut from = 0;
         while from < blocks {
+            walk.running = Some((item.op_tag, item.stream));
             // SAFETY: bound just before for this item by our resolver, which holds the memory until this step of the
             // command buffer ends. Blocks run one after another here. Packets on the pool that conflict with this one
             // were excluded before it began, and only this thread starts others.
-            if let Err(failure) = unsafe { self.launch.run(entry, item, from, to) } {
-                execution.journal.fail(item.op_tag, item.stream, &failure)?;
+            let result = unsafe { self.launch.run_unguarded(entry, item, from, to) };
+            walk.running = None;
+            if let Err(error) = result {
+                execution.journal.fail(item.op_tag, item.stream, &returned(entry.name(), &error))?;
                 return Ok(None);
             }
             from = to;
@@ -393,6 +415,18 @@ impl Engine {
         }
         Ok(None)
     }
+}
+
+/// How far the inline part of a DISPATCH packet is; outlives a panic of a kernel.
+struct Walk<'a> {
+    items: Items<'a>,
+    /// The kernel was measured before.
+    known: bool,
+    /// Tag and stream of the launch whose kernel runs.
+    running: Option<(u64, u32)>,
+    blocks_run: u64,
+    /// Launches since the watchdog was last told that the packet goes on.
+    since_clock: u32,
 }
 
 /// How a packet ended.

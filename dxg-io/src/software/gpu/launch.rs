@@ -38,7 +38,8 @@ impl BoundLaunch {
     ) -> Result<(), BindError> {
         match &entry.code {
             Code::Rust(kernel) => {
-                self.arguments.bind(kernel.signature(), item, |va, len, write| resolver.resolve(va, len, write))
+                let resolve = |index, va, len, write| resolver.resolve_for(index, va, len, write);
+                self.arguments.bind(kernel.signature(), item, resolve)
             }
             Code::Native(_) => self.bind_native(item, resolver),
         }
@@ -54,33 +55,47 @@ impl BoundLaunch {
         }
     }
 
-    /// Runs blocks `from..to`, one after another.
+    /// Runs blocks `from..to`, one after another; a kernel that panics has failed.
+    ///
+    /// # Safety
+    /// As [`BoundLaunch::run_unguarded`].
+    #[inline]
+    pub(super) unsafe fn run(&self, entry: &KernelEntry, item: &Item<'_>, from: u64, to: u64) -> Result<(), Failure> {
+        // SAFETY: passed on to the caller.
+        let run = || unsafe { self.run_unguarded(entry, item, from, to) };
+        // A kernel that panics leaves its buffers half written, which its poisoned stream says.
+        match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(returned(entry.name(), &error)),
+            Err(payload) => Err(panicked(entry.name(), payload)),
+        }
+    }
+
+    /// Runs blocks `from..to`, one after another, on a stack that catches panics.
     ///
     /// # Safety
     /// The launch was bound for this entry and item, and the resolver that did still holds the memory. Nothing that runs
     /// at the same time conflicts with the launch's ranges; no block runs twice at the same time, and no two at the same
     /// time if the kernel is sequential.
     #[inline]
-    pub(super) unsafe fn run(&self, entry: &KernelEntry, item: &Item<'_>, from: u64, to: u64) -> Result<(), Failure> {
+    pub(super) unsafe fn run_unguarded(
+        &self,
+        entry: &KernelEntry,
+        item: &Item<'_>,
+        from: u64,
+        to: u64,
+    ) -> Result<(), KernelError> {
         match &entry.code {
             Code::Rust(kernel) => {
                 let signature = kernel.signature();
-                let blocks = || {
-                    for block in from..to {
-                        let workgroup = Workgroup::nth(block, item.grid, item.block);
-                        // SAFETY: passed on to the caller.
-                        let context =
-                            unsafe { KernelContext::new(signature, item.args, &self.arguments, workgroup, block) };
-                        kernel.call(&context)?;
-                    }
-                    Ok(())
-                };
-                // A kernel that panics leaves its buffers half written, which its poisoned stream says.
-                match catch_unwind(AssertUnwindSafe(blocks)) {
-                    Ok(Ok(())) => Ok(()),
-                    Ok(Err(error)) => Err(returned(kernel.name(), &error)),
-                    Err(payload) => Err(panicked(kernel.name(), payload)),
+                for block in from..to {
+                    let workgroup = Workgroup::nth(block, item.grid, item.block);
+                    // SAFETY: passed on to the caller.
+                    let context =
+                        unsafe { KernelContext::new(signature, item.args, &self.arguments, workgroup, block) };
+                    kernel.call(&context)?;
                 }
+                Ok(())
             }
             Code::Native(native) => {
                 let args = if self.patched.is_empty() { item.args.as_ptr() } else { self.patched.as_ptr().cast() };
@@ -154,12 +169,12 @@ pub(super) fn unknown(kernel: u64) -> Failure {
 }
 
 #[cold]
-fn returned(name: &str, error: &KernelError) -> Failure {
+pub(super) fn returned(name: &str, error: &KernelError) -> Failure {
     Failure { code: FailureCode::Returned, message: format!("kernel {name}: {error}") }
 }
 
 #[cold]
-fn panicked(name: &str, payload: Box<dyn Any + Send>) -> Failure {
+pub(super) fn panicked(name: &str, payload: Box<dyn Any + Send>) -> Failure {
     let message = if let Some(text) = payload.downcast_ref::<&str>() {
         (*text).to_owned()
     } else if let Some(text) = payload.downcast_ref::<String>() {

@@ -2,12 +2,16 @@
 //!
 //! Every segment that was resolved is held until [`Resolver::clear`], so memory cannot go away under a launch; the held
 //! segments are at the same time the cache: the last one is tried first, then the others by binary search, then the
-//! address space itself, under its lock.
+//! address space itself, under its lock. Merged launches of one kernel have their arguments in the same memories from one to
+//! the next, so each parameter has a last one of its own.
 
 use std::sync::Arc;
 
 use super::address_space::{AddressSpace, Segment};
 use crate::software::kernel::binding::Unresolved;
+
+/// Parameters with a last segment of their own; those behind share them.
+const HINTS: usize = 8;
 
 #[derive(Debug, Default)]
 pub(super) struct Resolver {
@@ -15,6 +19,8 @@ pub(super) struct Resolver {
     /// Sorted by start.
     held: Vec<Segment>,
     last: usize,
+    /// Where the last range of each parameter was found.
+    hints: [usize; HINTS],
 }
 
 /// Memory from some address on.
@@ -53,6 +59,22 @@ impl Resolver {
             return Ok(segment.host.wrapping_add((va - segment.start) as usize));
         }
         self.resolve_slowly(va, len, write)
+    }
+
+    /// As [`Resolver::resolve`], for parameter `index` of a launch.
+    #[inline]
+    pub(super) fn resolve_for(&mut self, index: usize, va: u64, len: u64, write: bool) -> Result<*mut u8, Unresolved> {
+        if let Some(segment) = self.held.get(self.hints[index % HINTS])
+            && va >= segment.start
+            && va < segment.end
+            && len <= segment.end - va
+            && (segment.writable || !write)
+        {
+            return Ok(segment.host.wrapping_add((va - segment.start) as usize));
+        }
+        let host = self.resolve_slowly(va, len, write)?;
+        self.hints[index % HINTS] = self.last;
+        Ok(host)
     }
 
     /// The memory from `va` to the end of its segment.

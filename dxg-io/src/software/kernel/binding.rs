@@ -1,7 +1,9 @@
 //! Binds the arguments of one launch to memory, by the kernel's signature and the ranges that the item declares.
 //!
 //! The work of every merged item, so it allocates nothing while the launch is good: bound arguments are kept in the
-//! engine's scratch and reused.
+//! engine's scratch and reused. Most launches declare their ranges in the order of their arguments and are right: those are
+//! bound in one pass without a division. Whatever that pass does not take is bound again with care, which also finds the
+//! words for what is wrong.
 
 use smallvec::SmallVec;
 
@@ -17,6 +19,13 @@ pub(crate) struct Bound {
     pub len: usize,
     /// Elements of one block's chunk.
     pub chunk: usize,
+    /// Bytes of all elements.
+    pub bytes: usize,
+}
+
+impl Bound {
+    /// What stands for a scalar.
+    const SCALAR: Self = Self { pointer: std::ptr::null_mut(), len: 0, chunk: 0, bytes: 0 };
 }
 
 /// The bound parameters of one launch.
@@ -57,13 +66,79 @@ impl BoundArguments {
         &self.bound
     }
 
-    /// Binds `item`; `resolve(va, len, write)` gives the host address of a range and holds it.
+    /// Binds `item`; `resolve(index, va, len, write)` gives the host address of the range of parameter `index` and holds it.
     #[inline]
     pub(crate) fn bind(
         &mut self,
         signature: &Signature,
         item: &Item<'_>,
-        mut resolve: impl FnMut(u64, u64, bool) -> Result<*mut u8, Unresolved>,
+        mut resolve: impl FnMut(usize, u64, u64, bool) -> Result<*mut u8, Unresolved>,
+    ) -> Result<(), BindError> {
+        if self.bind_plain(signature, item, &mut resolve) {
+            return Ok(());
+        }
+        self.bind_any(signature, item, &mut resolve)
+    }
+
+    /// Binds a launch whose ranges are all declared in the order of its parameters, none of them empty; `false` where the
+    /// launch is not like that, or not right.
+    #[inline]
+    fn bind_plain(
+        &mut self,
+        signature: &Signature,
+        item: &Item<'_>,
+        resolve: &mut impl FnMut(usize, u64, u64, bool) -> Result<*mut u8, Unresolved>,
+    ) -> bool {
+        let (buffers, accesses) = (signature.buffers(), item.accesses.iter());
+        if item.args.len() != signature.arg_bytes() || accesses.len() < buffers.len() {
+            return false;
+        }
+        // Of the same length from one launch of a kernel to the next; scalars keep what stands for them, and where a buffer's
+        // entry is left from another kernel, nobody looks at a scalar's.
+        let count = signature.parameters().len();
+        if self.bound.len() != count {
+            self.bound.resize(count, Bound::SCALAR);
+        }
+        let bound = self.bound.as_mut_slice();
+        let blocks = item.blocks();
+        for (place, (buffer, access)) in buffers.iter().zip(accesses).enumerate() {
+            let mask = (1u64 << buffer.shift) - 1;
+            let is_declared = access.arg_offset == buffer.offset
+                && access.va == address_at(item.args, buffer.offset)
+                && access.flags & buffer.flag != 0
+                && access.len & mask == 0
+                && access.len != 0;
+            if !is_declared {
+                return false;
+            }
+            let index = buffer.index as usize;
+            let Ok(pointer) = resolve(place, access.va, access.len, buffer.writes) else { return false };
+            let (start, end) = (pointer.addr(), pointer.addr() + access.len as usize);
+            if start as u64 & mask != 0 {
+                return false;
+            }
+            for before in &buffers[..place] {
+                let other = &bound[before.index as usize];
+                let overlaps = start < other.pointer.addr() + other.bytes && other.pointer.addr() < end;
+                if overlaps && (buffer.writes || before.writes) {
+                    return false;
+                }
+            }
+            let len = (access.len >> buffer.shift) as usize;
+            let chunk = if buffer.is_cut && blocks > 1 { (len as u64).div_ceil(blocks) as usize } else { len };
+            bound[index] = Bound { pointer, len, chunk, bytes: access.len as usize };
+        }
+        true
+    }
+
+    /// Binds any launch, or says why it cannot be bound.
+    #[cold]
+    #[inline(never)]
+    fn bind_any(
+        &mut self,
+        signature: &Signature,
+        item: &Item<'_>,
+        resolve: &mut impl FnMut(usize, u64, u64, bool) -> Result<*mut u8, Unresolved>,
     ) -> Result<(), BindError> {
         self.bound.clear();
         if item.args.len() != signature.arg_bytes() {
@@ -73,7 +148,7 @@ impl BoundArguments {
         let mut declared = 0;
         for (index, parameter) in signature.parameters().iter().enumerate() {
             if !parameter.kind.is_buffer() {
-                self.bound.push(Bound { pointer: std::ptr::null_mut(), len: 0, chunk: 0 });
+                self.bound.push(Bound::SCALAR);
                 continue;
             }
             let address = address_at(item.args, parameter.offset);
@@ -84,7 +159,7 @@ impl BoundArguments {
             let pointer = if access.len == 0 {
                 std::ptr::without_provenance_mut(bytes)
             } else {
-                resolve(access.va, access.len, parameter.kind.writes())
+                resolve(index, access.va, access.len, parameter.kind.writes())
                     .map_err(|error| unresolved(index, &access, error))?
             };
             if !pointer.addr().is_multiple_of(bytes) {
@@ -96,7 +171,7 @@ impl BoundArguments {
             } else {
                 len
             };
-            self.bound.push(Bound { pointer, len, chunk });
+            self.bound.push(Bound { pointer, len, chunk, bytes: access.len as usize });
         }
         self.check_overlaps(signature)
     }
@@ -105,25 +180,25 @@ impl BoundArguments {
     pub(crate) fn for_each_range(&self, signature: &Signature, mut visit: impl FnMut(usize, usize, bool)) {
         for (parameter, bound) in signature.parameters().iter().zip(&self.bound) {
             if parameter.kind.is_buffer() && bound.len > 0 {
-                visit(bound.pointer.addr(), bound.len * parameter.element.bytes(), parameter.kind.writes());
+                visit(bound.pointer.addr(), bound.bytes, parameter.kind.writes());
             }
         }
     }
 
-    #[inline]
+    #[cold]
     fn check_overlaps(&self, signature: &Signature) -> Result<(), BindError> {
         let parameters = signature.parameters();
         for (i, (parameter, bound)) in parameters.iter().zip(&self.bound).enumerate() {
             if !parameter.kind.writes() || bound.len == 0 {
                 continue;
             }
-            let (start, end) = extent(parameter, bound);
+            let (start, end) = extent(bound);
             for (j, (other, other_bound)) in parameters.iter().zip(&self.bound).enumerate() {
                 // Two written ranges meet once, at the later one.
                 if !other.kind.is_buffer() || other_bound.len == 0 || j == i || (other.kind.writes() && j > i) {
                     continue;
                 }
-                let (other_start, other_end) = extent(other, other_bound);
+                let (other_start, other_end) = extent(other_bound);
                 if start < other_end && other_start < end {
                     return Err(fail(i, format!("the written range overlaps that of parameter {j}")));
                 }
@@ -133,10 +208,9 @@ impl BoundArguments {
     }
 }
 
-#[inline]
-fn extent(parameter: &Parameter, bound: &Bound) -> (usize, usize) {
+fn extent(bound: &Bound) -> (usize, usize) {
     let start = bound.pointer.addr();
-    (start, start + bound.len * parameter.element.bytes())
+    (start, start + bound.bytes)
 }
 
 #[inline]

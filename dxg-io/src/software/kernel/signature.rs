@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::software::packet::Access;
+
 /// The type of a scalar or of the elements of a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "each is the Rust type of the same name")]
@@ -131,6 +133,23 @@ impl Parameter {
 pub struct Signature {
     parameters: Vec<Parameter>,
     arg_bytes: usize,
+    buffers: Vec<BufferParameter>,
+}
+
+/// A buffer among the parameters, in the form in which launches are bound: no division, no table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct BufferParameter {
+    /// Its place among all parameters.
+    pub(crate) index: u32,
+    /// Where its address stands in the arguments.
+    pub(crate) offset: u32,
+    /// What its range must be declared for: an access flag.
+    pub(crate) flag: u32,
+    /// An element has 1 << shift bytes.
+    pub(crate) shift: u8,
+    pub(crate) writes: bool,
+    /// Each block has its own chunk.
+    pub(crate) is_cut: bool,
 }
 
 impl Signature {
@@ -138,16 +157,36 @@ impl Signature {
     pub fn push(&mut self, kind: ParameterKind, element: ElementType) {
         let bytes = if kind.is_buffer() { 8 } else { element.bytes() };
         let offset = self.arg_bytes.next_multiple_of(bytes);
+        let index = self.parameters.len() as u32;
         self.parameters.push(Parameter { kind, element, offset: offset as u32 });
+        if kind.is_buffer() {
+            let writes = kind.writes();
+            self.buffers.push(BufferParameter {
+                index,
+                offset: offset as u32,
+                flag: if writes { Access::WRITE } else { Access::READ },
+                shift: element.bytes().trailing_zeros() as u8,
+                writes,
+                is_cut: kind == ParameterKind::Write,
+            });
+        }
         self.arg_bytes = offset + bytes;
     }
 
     /// The parameters.
+    #[inline]
     pub fn parameters(&self) -> &[Parameter] {
         &self.parameters
     }
 
+    /// The buffers among the parameters, in their order.
+    #[inline]
+    pub(crate) fn buffers(&self) -> &[BufferParameter] {
+        &self.buffers
+    }
+
     /// Bytes of the packed arguments.
+    #[inline]
     pub fn arg_bytes(&self) -> usize {
         self.arg_bytes
     }

@@ -349,17 +349,18 @@ impl<'a> Accesses<'a> {
     #[inline]
     pub fn get(&self, index: usize) -> Option<Access> {
         let start = index.checked_mul(ACCESS_BYTES)?;
-        self.bytes.get(start..)?.first_chunk::<ACCESS_BYTES>().map(|bytes| access(bytes))
+        self.bytes.get(start..)?.first_chunk::<ACCESS_BYTES>().map(access)
     }
 
     /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = Access> + use<'a> {
-        self.bytes.chunks_exact(ACCESS_BYTES).map(access)
+    #[inline]
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Access> + use<'a> {
+        self.bytes.as_chunks::<ACCESS_BYTES>().0.iter().map(access)
     }
 }
 
 #[inline]
-fn access(bytes: &[u8]) -> Access {
+fn access(bytes: &[u8; ACCESS_BYTES]) -> Access {
     Access { arg_offset: u32_at(bytes, 0), flags: u32_at(bytes, 4), va: u64_at(bytes, 8), len: u64_at(bytes, 16) }
 }
 

@@ -61,7 +61,8 @@ impl<'a> CommandWriter<'a> {
         self.put_u64(kernel);
         self.put_u64(0);
         self.put_u64(0);
-        Ok(DispatchWriter { writer: self, start, items: 0 })
+        let end = std::mem::replace(&mut self.position, start);
+        Ok(DispatchWriter { writer: self, start, end, items: 0 })
     }
 
     /// Begins a COPY packet.
@@ -158,21 +159,23 @@ impl<'a> CommandWriter<'a> {
 pub struct DispatchWriter<'w, 'a> {
     writer: &'w mut CommandWriter<'a>,
     start: usize,
+    /// Where the next item begins. The packet belongs to the buffer once its writer is dropped.
+    end: usize,
     items: u32,
 }
 
 impl DispatchWriter<'_, '_> {
     /// Adds one launch. Arguments or accesses beyond the limits of the format answer [`Full`] whatever the room.
     pub fn item(&mut self, item: &ItemDescription<'_>) -> Result<(), Full> {
-        let writer = &mut *self.writer;
         let bytes = item_bytes(item.args.len(), item.accesses.len());
-        let packet = writer.position - self.start + bytes;
+        let packet = self.end - self.start + bytes;
         if item.args.len() > MAX_ARG_BYTES || item.accesses.len() > MAX_ACCESSES || packet > u32::MAX as usize {
             return Err(Full { needed: bytes, left: 0 });
         }
-        writer.reserve(bytes)?;
-        let start = writer.position;
-        let (head, rest) = writer.buffer[start..start + bytes].split_at_mut(ITEM_BYTES);
+        let rest = &mut self.writer.buffer[self.end..];
+        let left = rest.len();
+        let full = Full { needed: bytes, left };
+        let (head, rest) = rest.get_mut(..bytes).and_then(<[u8]>::split_first_chunk_mut::<ITEM_BYTES>).ok_or(full)?;
         let words = [
             item.op_tag,
             u64::from(item.stream) | (item.args.len() as u64) << 32,
@@ -181,24 +184,22 @@ impl DispatchWriter<'_, '_> {
             u64::from(item.block[1]) | u64::from(item.block[2]) << 32,
             item.accesses.len() as u64 | u64::from(item.shared_bytes) << 32,
         ];
-        for (place, word) in head.chunks_exact_mut(8).zip(words) {
-            place.copy_from_slice(&word.to_le_bytes());
+        for (place, word) in head.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+            *place = word.to_le_bytes();
         }
         let (args, accesses) = rest.split_at_mut(align(item.args.len()));
+        clear_last_line(args);
         args[..item.args.len()].copy_from_slice(item.args);
-        args[item.args.len()..].fill(0);
-        let used = item.accesses.len() * ACCESS_BYTES;
-        for (place, access) in accesses.chunks_exact_mut(ACCESS_BYTES).zip(item.accesses) {
+        clear_last_line(accesses);
+        for (place, access) in accesses.as_chunks_mut::<ACCESS_BYTES>().0.iter_mut().zip(item.accesses) {
             let Access { arg_offset, flags, va, len } = *access;
-            place[..8].copy_from_slice(&(u64::from(arg_offset) | u64::from(flags) << 32).to_le_bytes());
-            place[8..16].copy_from_slice(&va.to_le_bytes());
-            place[16..].copy_from_slice(&len.to_le_bytes());
+            let words = [u64::from(arg_offset) | u64::from(flags) << 32, va, len];
+            for (place, word) in place.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+                *place = word.to_le_bytes();
+            }
         }
-        accesses[used..].fill(0);
-        writer.position = start + bytes;
+        self.end += bytes;
         self.items += 1;
-        writer.patch_u32(self.start + 4, packet as u32);
-        writer.patch_u32(self.start + 16, self.items);
         Ok(())
     }
 
@@ -211,8 +212,20 @@ impl DispatchWriter<'_, '_> {
 impl Drop for DispatchWriter<'_, '_> {
     fn drop(&mut self) {
         if self.items == 0 {
-            self.writer.position = self.start;
+            return;
         }
+        // In range: `item` checks both.
+        self.writer.patch_u32(self.start + 4, (self.end - self.start) as u32);
+        self.writer.patch_u32(self.start + 16, self.items);
+        self.writer.position = self.end;
+    }
+}
+
+/// Zeroes the last 16 bytes: padding lies there and nowhere else.
+#[inline]
+fn clear_last_line(bytes: &mut [u8]) {
+    if let Some(line) = bytes.last_chunk_mut::<ALIGNMENT>() {
+        *line = [0; ALIGNMENT];
     }
 }
 

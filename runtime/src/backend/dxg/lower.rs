@@ -8,10 +8,10 @@
 //! its tag in packets, its stream id the slot in the poison table.
 
 use dxg_io::software::packet::{
-    CommandWriter, CopyEntry, FillEntry, Full, HEADER_BYTES, Header, ItemDescription, entries_packet_bytes, item_bytes,
+    CommandWriter, CopyEntry, FillEntry, Full, HEADER_BYTES, Header, ItemDescription, MAX_ACCESSES,
+    entries_packet_bytes, item_bytes,
 };
 use dxg_scheduler::{Batch, Group, GroupKind, Operation, Work};
-use smallvec::SmallVec;
 
 use crate::op::{ArgAccess, ArgTag, Op, OpKind};
 
@@ -90,14 +90,19 @@ fn lower_group(batch: &Batch<Op>, group: &Group, writer: &mut CommandWriter<'_>)
 
 /// One DISPATCH for every run of launches of one kernel: a group is one run unless its launches may not be merged.
 fn lower_launches(operations: &[Operation<Op>], writer: &mut CommandWriter<'_>) -> Result<(), Full> {
-    let mut accesses: SmallVec<[ArgAccess; 8]> = SmallVec::new();
+    let mut accesses = [ArgAccess::default(); MAX_ACCESSES];
     for run in operations.chunk_by(|a, b| kernel_id(a) == kernel_id(b)) {
         let Some(kernel) = run.first().and_then(kernel_id) else { continue };
         let mut packet = writer.dispatch(kernel)?;
         for operation in run {
             if let OpKind::Launch(launch) = &operation.payload.kind {
-                accesses.clear();
-                accesses.extend(operation.hazard.accesses().iter().copied().filter_map(ArgTag::unpack));
+                let mut count = 0;
+                for access in operation.hazard.accesses().iter().copied().filter_map(ArgTag::unpack) {
+                    // A launch with more was refused.
+                    let Some(place) = accesses.get_mut(count) else { break };
+                    *place = access;
+                    count += 1;
+                }
                 packet.item(&ItemDescription {
                     op_tag: operation.ticket.0,
                     stream: operation.stream.0,
@@ -105,7 +110,7 @@ fn lower_launches(operations: &[Operation<Op>], writer: &mut CommandWriter<'_>) 
                     block: launch.shape.threads(),
                     shared_bytes: launch.shape.shared(),
                     args: &launch.args,
-                    accesses: &accesses,
+                    accesses: &accesses[..count],
                 })?;
             }
         }
