@@ -153,23 +153,9 @@ impl Attendant {
         }
     }
 
-    /// Reads fences for a moment, holding the role only while it reads; whether there is something to do.
+    /// Reads fences for a moment; whether there is something to do.
     fn spin_for_progress(&self, engine: &Engine) -> bool {
-        let begin = engine.now();
-        loop {
-            let mut moved = true;
-            // Without the role somebody else reads the fences.
-            let entered = engine.role.try_drive(|state| moved = state.has_progress(engine));
-            if !entered || moved || !engine.queue.is_empty() {
-                return true;
-            }
-            for _ in 0..32 {
-                std::hint::spin_loop();
-            }
-            if engine.now().saturating_sub(begin) >= self.spin {
-                return false;
-            }
-        }
+        engine.look_until(engine.now().saturating_add(self.spin))
     }
 }
 

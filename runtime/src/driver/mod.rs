@@ -11,6 +11,7 @@
 //! | `registry` (stream and event ids) | any task, behind a lock; never on the path of an operation |
 //! | `settings` | read by any task, replaced as a whole by `set_settings` |
 //! | `promised` (somebody is about to drive) | any task; see [`waiting`] |
+//! | `patience` (how long who waits looks at fences) | any task; see [`patience`] |
 //! | `refusal` | written once (lost) or at shutdown; read before every acceptance |
 
 use std::ops::Range;
@@ -36,6 +37,7 @@ mod counters;
 mod intake;
 mod loss;
 mod overflow;
+mod patience;
 mod registry;
 mod settings;
 mod spread;
@@ -52,7 +54,7 @@ pub(crate) use waiting::Waiting;
 
 use counters::Counters;
 use overflow::Overflow;
-
+use patience::Patience;
 use registry::Registry;
 use state::State;
 use wake::WakeFd;
@@ -140,6 +142,7 @@ pub(crate) struct Engine {
     refusing: AtomicBool,
     flush_all: AtomicBool,
     promised: AtomicBool,
+    patience: Patience,
     phase: AtomicU8,
     closed: Closed,
     doze: Doze,
@@ -181,6 +184,7 @@ impl Engine {
             refusing: AtomicBool::new(false),
             flush_all: AtomicBool::new(false),
             promised: AtomicBool::new(false),
+            patience: Patience::new(),
             phase: AtomicU8::new(Phase::Open as u8),
             closed: Closed::new(),
             doze: Doze::new(),

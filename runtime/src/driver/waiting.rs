@@ -5,6 +5,9 @@
 //! poll *promises* to drive and wakes itself. Tasks that are ready to run then enqueue what they have, and one submission
 //! takes it all along, where each would otherwise have sent its own. On an idle executor the second poll follows at once.
 //!
+//! Who has driven and finds its work in flight looks at the fences for a moment ([`patience`](super::patience)): a small batch is
+//! back sooner than the driver thread could be woken for it and wake the task in turn.
+//!
 //! | `promised` | meaning |
 //! |---|---|
 //! | `false` | who comes to wait promises |
@@ -19,8 +22,9 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use dxg_scheduler::Ticket;
+use dxg_scheduler::{Nanos, Ticket};
 
+use super::state::Left;
 use super::{Cause, Control, Engine, StreamShared};
 use crate::core::completion::Registration;
 use crate::core::doze::Need;
@@ -60,7 +64,8 @@ impl Engine {
     /// again comes to an end.
     pub(crate) fn outcome(&self, stream: &StreamShared, ticket: u64) -> Option<Result<()>> {
         let outcome = stream.timeline.outcome(ticket).or_else(|| {
-            self.waiter(stream, ticket);
+            self.request(Control::Waiter { stream: stream.id, ticket: Ticket(ticket) });
+            self.drive();
             stream.timeline.outcome(ticket)
         });
         outcome.map(|outcome| outcome.map_err(|cause| cause.seen_by(ticket)))
@@ -91,7 +96,8 @@ impl Engine {
             }
             Stage::Promised => {
                 waiting.stage = Stage::Waiting;
-                self.keep_promise();
+                self.end_promise();
+                self.drive_for(stream, ticket);
             }
             Stage::Waiting => {}
         }
@@ -115,15 +121,15 @@ impl Engine {
     /// The wait is over, by its end or by its future's.
     pub(crate) fn end_wait(&self, waiting: &mut Waiting) {
         if std::mem::replace(&mut waiting.stage, Stage::New) == Stage::Promised {
-            self.keep_promise();
+            self.end_promise();
+            self.drive();
         }
         waiting.registration.release();
     }
 
-    fn keep_promise(&self) {
+    fn end_promise(&self) {
         // AcqRel: see the module's table.
         self.promised.swap(false, Ordering::AcqRel);
-        self.drive();
     }
 
     /// Blocks until there is an outcome, or until `deadline`.
@@ -143,7 +149,7 @@ impl Engine {
     /// Somebody waits for `ticket`: hands over what it needs and, on a device without delays, completes it at once.
     pub(super) fn waiter(&self, stream: &StreamShared, ticket: u64) {
         self.request(Control::Waiter { stream: stream.id, ticket: Ticket(ticket) });
-        self.drive();
+        self.drive_for(stream, ticket);
     }
 
     /// Hands over what the stream has gathered, without waiting.
@@ -190,10 +196,53 @@ impl Engine {
 
     /// Does the driver's work if nobody does, and makes sure that somebody sees to what is left.
     pub(super) fn drive(&self) {
-        let Some(mut guard) = self.role.try_enter() else {
-            // The holder looks again before it leaves.
-            return;
-        };
+        if let Some(left) = self.drive_inline() {
+            self.leave_behind(left);
+        }
+    }
+
+    /// As [`Engine::drive`], for who waits: a small batch is back before a thread could be woken for it.
+    fn drive_for(&self, stream: &StreamShared, ticket: u64) {
+        let Some(mut left) = self.drive_inline() else { return };
+        if left.in_flight.is_some()
+            && !stream.timeline.is_done(ticket)
+            && let Some(limit) = self.patience.ask()
+        {
+            let until = self.now().saturating_add(limit);
+            let mut hit = false;
+            while !hit && self.look_until(until) {
+                // Without the role, its holder sees to everything.
+                let Some(now_left) = self.drive_inline() else { return };
+                left = now_left;
+                hit = stream.timeline.is_done(ticket);
+            }
+            self.patience.tell(hit);
+        }
+        self.leave_behind(left);
+    }
+
+    /// Looks at the fences in a loop, holding the role only while it reads; whether there is something to do before `until`.
+    pub(super) fn look_until(&self, until: Nanos) -> bool {
+        loop {
+            let mut moved = true;
+            // Without the role somebody else reads the fences.
+            let entered = self.role.try_drive(|state| moved = state.has_progress(self));
+            if !entered || moved || !self.queue.is_empty() {
+                return true;
+            }
+            for _ in 0..32 {
+                std::hint::spin_loop();
+            }
+            if self.now() >= until {
+                return false;
+            }
+        }
+    }
+
+    /// Does the driver's work if nobody does; what it leaves for later.
+    fn drive_inline(&self) -> Option<Left> {
+        // The holder looks again before it leaves.
+        let mut guard = self.role.try_enter()?;
         self.counters.inline_drives.add(1);
         let mut left;
         let mut rounds = 0;
@@ -201,16 +250,20 @@ impl Engine {
             left = guard.step(self);
             rounds += 1;
             guard = match guard.leave() {
-                Ok(()) => break,
+                Ok(()) => return Some(left),
                 Err(again) if rounds < INLINE_ROUNDS => again,
                 Err(again) => {
                     // The mark stays: the thread does not sleep on it.
                     drop(again);
                     left.in_flight = Some(Need::Uncovered);
-                    break;
+                    return Some(left);
                 }
             };
         }
+    }
+
+    /// Makes sure that somebody sees to what is left.
+    fn leave_behind(&self, left: Left) {
         let in_flight = left.in_flight.is_some_and(|need| self.doze.must_wake(need));
         if in_flight || left.gathered && self.doze.must_wake(Need::Gathered) {
             self.wake_thread();

@@ -240,6 +240,35 @@ fn a_panic_is_recorded_with_its_message() {
 }
 
 #[test]
+fn what_is_merged_behind_a_panic_goes_on() {
+    let bench = Bench::new();
+    let kernel = bench.kernels.register(RustKernel::new("add").scalar::<u32>().write::<u32>().body(|cx| {
+        let add = cx.scalar::<u32>(0)?;
+        assert_ne!(add, 13, "unlucky");
+        cx.write::<u32>(1)?.iter_mut().for_each(|y| *y += add);
+        Ok(())
+    }));
+    let y = bench.alloc(1);
+    // Measured only by its first launches, which may run elsewhere.
+    for round in 0..4u32 {
+        y.write(&[0u32]);
+        bench.submit(|writer| {
+            let mut dispatch = writer.dispatch(kernel.0).expect("room");
+            for (index, add) in [1, 13, 10, 13, 100].into_iter().enumerate() {
+                let (stream, tag) = (round * 8 + index as u32, u64::from(round) * 8 + index as u64 + 1);
+                dispatch.item(&Args::default().scalar(add).write(&y, 4).item(stream, tag, 1)).expect("room");
+            }
+        });
+        assert_eq!(y.read::<u32>(1), [111], "round {round}");
+        let poison: Vec<u64> = (0..5).map(|index| bench.poison(round * 8 + index)).collect();
+        let tag = u64::from(round) * 8;
+        assert_eq!(poison, [0, tag + 2, 0, tag + 4, 0], "round {round}");
+    }
+    assert_eq!((bench.status().failures, bench.fault()), (8, None));
+    assert!(bench.status().first.text().starts_with("kernel add panicked: "));
+}
+
+#[test]
 fn depend_passes_on_failures_up_to_its_tag() {
     let bench = Bench::new();
     let kernel = bench.kernels.register(failing());
