@@ -260,7 +260,7 @@ fn what_is_merged_behind_a_panic_goes_on() {
             }
         });
         assert_eq!(y.read::<u32>(1), [111], "round {round}");
-        let poison: Vec<u64> = (0..5).map(|index| bench.poison(round * 8 + index)).collect();
+        let poison: Vec<u64> = (0..5).map(|index: u32| bench.poison((round * 8 + index) as usize)).collect();
         let tag = u64::from(round) * 8;
         assert_eq!(poison, [0, tag + 2, 0, tag + 4, 0], "round {round}");
     }
