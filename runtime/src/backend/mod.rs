@@ -17,7 +17,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use dxg_io::software::kernel::{RustKernel, Signature};
-use dxg_scheduler::{Batch, QueueId, StreamId, Ticket};
+use dxg_scheduler::{Batch, Nanos, QueueId, StreamId, Ticket};
 
 use crate::error::{Error, LostCause, Result};
 use crate::info::DeviceInfo;
@@ -35,6 +35,9 @@ pub(crate) trait Backend: Send + Sync {
 
     /// Hardware queues, numbered from 0.
     fn queues(&self) -> u16;
+
+    /// What submissions cost here, as measured when the device was opened.
+    fn costs(&self) -> SubmissionCosts;
 
     /// Lowers a batch and hands it to the device, after its waits on other queues. Role holder only.
     ///
@@ -87,6 +90,26 @@ pub(crate) trait Backend: Send + Sync {
 
     /// Releases the device's objects. Later calls fail; fences stay readable.
     fn close(&self);
+}
+
+/// What submissions cost on a device. Times are measured when it is opened; 0 stands for "not measured, or nothing".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SubmissionCosts {
+    /// How long the host is busy with one submission: those that come faster only queue up there. 0 too where the host
+    /// keeps up with whatever is submitted.
+    pub interval: Nanos,
+    /// From the call that submits to an idle device until the device can start, the host's time included.
+    pub reach: Nanos,
+    /// How long a submission keeps its queue from the next one: the whole round trip where messages are not posted.
+    pub queue_interval: Nanos,
+    /// Blocks that the device runs at one time; the largest number where it is not known.
+    pub device_blocks: u32,
+}
+
+impl Default for SubmissionCosts {
+    fn default() -> Self {
+        SubmissionCosts { interval: 0, reach: 0, queue_interval: 0, device_blocks: u32::MAX }
+    }
 }
 
 /// What a submission cost.

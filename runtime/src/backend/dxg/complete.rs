@@ -41,9 +41,9 @@ pub(super) struct Sleeper {
 
 impl Sleeper {
     /// Makes the descriptors and finds out how notifications can be armed.
-    pub fn new(device: &DeviceLink, queues: &[QueueLink]) -> Result<Self> {
+    pub fn new(device: &DeviceLink, queue: Option<&QueueLink>) -> Result<Self> {
         let event = event_fd()?;
-        let posted = match queues.first() {
+        let posted = match queue {
             // Where nothing is posted, wait and signal are two round trips, and the CPU wait is one.
             Some(queue) => probe(queue)? && device.traffic().posted > 0,
             None => false,

@@ -1,15 +1,13 @@
-//! The memory that the runtime and the engine share besides data: command rings, status blocks, the poison table.
+//! The memory that the runtime and the engine share besides data and commands: status blocks, the poison table.
 //!
-//! One imported allocation holds all three, since every import costs a message of full size:
+//! One imported allocation holds both, since every import costs a message of full size:
 //!
 //! ```text
-//! | ring of queue 0 | ring 1 | … | status block 0 | status 1 | … | poison table: one u64 per stream |
+//! | status block 0 | status 1 | … | poison table: one u64 per stream |
 //! ```
 //!
 //! | part | written by | read by |
 //! |---|---|---|
-//! | free part of a ring | holder of the driver role | nobody |
-//! | in-flight part of a ring | nobody | engine |
 //! | status block | engine; `failures` also by the role holder, from n to 0 | role holder, `first` only while `failures` is not 0 |
 //! | poison slot | engine; the role holder clears it while nothing of the stream is in flight | both |
 
@@ -18,32 +16,24 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use dxg_io::software::packet::{FailureRecord, Header, STATUS_BLOCK_BYTES, StatusBlock};
 use dxg_scheduler::{StreamId, Ticket};
 
-use super::command_ring::Stretch;
 use crate::backend::{HostChunk, KernelFailure, STREAMS_MAX};
 
 /// The shared memory and where what stands in it.
 pub(super) struct ControlMemory {
     chunk: HostChunk,
     queues: usize,
-    ring_bytes: usize,
 }
 
 impl ControlMemory {
-    /// Bytes needed for that many queues with rings of `ring_bytes` (a multiple of 4,096).
-    pub fn bytes(queues: u16, ring_bytes: usize) -> usize {
-        usize::from(queues) * (ring_bytes + STATUS_BLOCK_BYTES) + STREAMS_MAX as usize * size_of::<u64>()
+    /// Bytes needed for that many queues.
+    pub fn bytes(queues: u16) -> usize {
+        usize::from(queues) * STATUS_BLOCK_BYTES + STREAMS_MAX as usize * size_of::<u64>()
     }
 
     /// Lays a zeroed chunk of at least [`ControlMemory::bytes`] out; `None` if it is smaller or not aligned.
-    pub fn new(chunk: HostChunk, queues: u16, ring_bytes: usize) -> Option<Self> {
-        let aligned = ring_bytes.is_multiple_of(4096) && chunk.ptr.as_ptr().addr().is_multiple_of(4096);
-        let fits = aligned && chunk.len >= Self::bytes(queues, ring_bytes);
-        fits.then(|| Self { chunk, queues: usize::from(queues), ring_bytes })
-    }
-
-    /// Bytes of one command ring.
-    pub fn ring_bytes(&self) -> usize {
-        self.ring_bytes
+    pub fn new(chunk: HostChunk, queues: u16) -> Option<Self> {
+        let fits = chunk.ptr.as_ptr().addr().is_multiple_of(4096) && chunk.len >= Self::bytes(queues);
+        fits.then(|| Self { chunk, queues: usize::from(queues) })
     }
 
     /// The header of every command buffer of a queue.
@@ -51,29 +41,6 @@ impl ControlMemory {
         Header {
             status_va: self.chunk.device_address + self.status_offset(queue) as u64,
             poison_va: self.chunk.device_address + self.poison_offset() as u64,
-        }
-    }
-
-    /// The device's address of a place in a ring.
-    pub fn ring_address(&self, queue: usize, offset: usize) -> u64 {
-        debug_assert!(queue < self.queues && offset < self.ring_bytes);
-        self.chunk.device_address + (queue * self.ring_bytes + offset) as u64
-    }
-
-    /// The bytes of a free stretch of a ring.
-    ///
-    /// # Safety
-    /// The stretch is free (the device does not read it) and nobody else holds its bytes.
-    #[allow(clippy::mut_from_ref, reason = "the contract above takes the place of the borrow checker")]
-    pub unsafe fn stretch(&self, queue: usize, stretch: Stretch) -> &mut [u8] {
-        assert!(
-            queue < self.queues && stretch.start <= self.ring_bytes && stretch.len <= self.ring_bytes - stretch.start
-        );
-        // SAFETY: needed because the ring is memory that the device sees, not a Rust object. In bounds by the assertion
-        // and the size checked in `new`; initialised (zeroed at first); exclusive by this function's contract.
-        unsafe {
-            let start = self.chunk.ptr.as_ptr().add(queue * self.ring_bytes + stretch.start);
-            std::slice::from_raw_parts_mut(start, stretch.len)
         }
     }
 
@@ -136,7 +103,7 @@ impl ControlMemory {
     }
 
     fn status_offset(&self, queue: usize) -> usize {
-        self.queues * self.ring_bytes + queue * STATUS_BLOCK_BYTES
+        queue * STATUS_BLOCK_BYTES
     }
 
     fn poison_offset(&self) -> usize {
@@ -150,17 +117,15 @@ mod tests {
 
     use super::*;
 
-    const RING_BYTES: usize = 64 << 10;
-
     fn memory(queues: u16) -> ControlMemory {
-        let pages = SystemMemory::new(ControlMemory::bytes(queues, RING_BYTES)).expect("memory");
+        let pages = SystemMemory::new(ControlMemory::bytes(queues)).expect("memory");
         let chunk = HostChunk {
             ptr: pages.as_ptr(),
             len: pages.len(),
             device_address: pages.as_ptr().as_ptr().addr() as u64,
             owner: Box::new(pages),
         };
-        ControlMemory::new(chunk, queues, RING_BYTES).expect("large enough")
+        ControlMemory::new(chunk, queues).expect("large enough")
     }
 
     /// What the engine does when an operation fails.
@@ -210,12 +175,6 @@ mod tests {
     #[test]
     fn the_parts_do_not_overlap() {
         let memory = memory(3);
-        // SAFETY: nobody else uses the rings of this memory.
-        unsafe { memory.stretch(2, Stretch { start: 0, len: RING_BYTES }) }.fill(0xff);
-        assert_eq!(memory.take_failure(0), None);
-        assert_eq!(memory.breadcrumb(2), 0);
-        assert_eq!(memory.poisoned(StreamId(0)), None);
-        assert!(memory.header(2).status_va >= memory.ring_address(2, RING_BYTES - 1));
         assert_eq!(memory.header(2).status_va + 256, memory.header(2).poison_va);
     }
 }

@@ -1,5 +1,8 @@
 //! Everything needed to run batches: queues with their command rings, the shared control memory, the way to sleep.
 //!
+//! Opening makes two queues, enough to find out what submissions cost. The others are made when a batch is first for
+//! them, since each takes half a dozen round trips: a program with few streams never needs them.
+//!
 //! | part | who may touch it |
 //! |---|---|
 //! | `QueueState` | the holder of the driver role, under the queue's lock (never contended) |
@@ -7,22 +10,31 @@
 //! | fence pages | written by the device; read by anyone |
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::command_ring::CommandRing;
 use super::complete::Sleeper;
 use super::control::ControlMemory;
 use super::link::{DeviceLink, QueueLink};
 use super::memory::MemorySource;
+use super::probe;
+use super::ring_memory::RingMemory;
 use super::submit::Oversize;
+use crate::backend::SubmissionCosts;
 use crate::error::{Error, LostCause, Result};
 
+/// Queues that are made at opening: two, so that the probe's submissions do not wait for one another.
+const MADE_AT_OPENING: u16 = 2;
+
 /// One hardware queue.
+///
+/// Fields are dropped in order: the queue before the memory it reads.
 pub(super) struct Queue {
     pub link: QueueLink,
     /// The last value submitted: the fence says more only when the device is lost.
     pub submitted: AtomicU64,
     state: Mutex<QueueState>,
+    pub ring_memory: RingMemory,
 }
 
 /// Command memory of a queue.
@@ -35,14 +47,28 @@ pub(super) struct QueueState {
 ///
 /// Fields are dropped in order: queues before the memory they read, everything before the device.
 pub(super) struct Execution {
-    pub queues: Box<[Queue]>,
+    queues: Box<[OnceLock<Queue>]>,
+    /// Held while a queue is made.
+    making: Mutex<()>,
+    ring_bytes: usize,
     pub sleeper: Sleeper,
     pub control: ControlMemory,
+    /// What submissions cost, as measured at opening.
+    pub costs: SubmissionCosts,
     pub memory: Arc<MemorySource>,
     pub device: Arc<DeviceLink>,
 }
 
 impl Queue {
+    fn new(device: &DeviceLink, memory: &MemorySource, ring_bytes: usize) -> Result<Self> {
+        Ok(Self {
+            link: device.queue()?,
+            submitted: AtomicU64::new(0),
+            state: Mutex::new(QueueState { ring: CommandRing::new(ring_bytes), oversize: None }),
+            ring_memory: RingMemory::new(memory, ring_bytes)?,
+        })
+    }
+
     /// What the fence page says.
     pub fn progress(&self) -> u64 {
         self.link.progress()
@@ -68,34 +94,67 @@ impl Queue {
 }
 
 impl Execution {
-    /// Queues over command rings of `ring_bytes` each.
-    pub fn new(
-        device: Arc<DeviceLink>,
-        memory: Arc<MemorySource>,
-        links: Vec<QueueLink>,
-        ring_bytes: usize,
-    ) -> Result<Self> {
-        let queues = u16::try_from(links.len()).map_err(|_| Error::invalid("more than 65,535 hardware queues"))?;
-        let chunk = memory.allocate_host(ControlMemory::bytes(queues, ring_bytes))?;
-        let control = ControlMemory::new(chunk, queues, ring_bytes)
-            .ok_or_else(|| Error::invalid("the memory for command rings is not page-aligned"))?;
-        let sleeper = Sleeper::new(&device, &links)?;
-        let queues = links
-            .into_iter()
-            .map(|link| Queue {
-                submitted: AtomicU64::new(link.progress()),
-                link,
-                state: Mutex::new(QueueState { ring: CommandRing::new(control.ring_bytes()), oversize: None }),
-            })
-            .collect();
-        Ok(Self { queues, sleeper, control, memory, device })
+    /// Room for `count` queues with command rings of `ring_bytes` each (a multiple of 4,096).
+    pub fn new(device: Arc<DeviceLink>, memory: Arc<MemorySource>, count: u16, ring_bytes: usize) -> Result<Self> {
+        let chunk = memory.allocate_host(ControlMemory::bytes(count))?;
+        let control = ControlMemory::new(chunk, count)
+            .ok_or_else(|| Error::invalid("the memory for the states of queues is not page-aligned"))?;
+        let first = || Queue::new(&device, &memory, ring_bytes);
+        let mut first = (0..count.min(MADE_AT_OPENING)).map(|_| first()).collect::<Result<Vec<_>>>()?;
+        let sleeper = Sleeper::new(&device, first.first().map(|queue| &queue.link))?;
+        let costs = probe::measure(&device, &mut first);
+        let mut first = first.into_iter();
+        let queues = (0..count).map(|_| first.next().map_or_else(OnceLock::new, OnceLock::from)).collect();
+        Ok(Self { queues, making: Mutex::new(()), ring_bytes, sleeper, control, costs, memory, device })
+    }
+
+    /// How many queues there can be.
+    pub fn queue_count(&self) -> usize {
+        self.queues.len()
+    }
+
+    /// A queue, if it was made.
+    pub fn queue(&self, index: usize) -> Option<&Queue> {
+        self.queues.get(index)?.get()
+    }
+
+    /// A queue, which is made if nobody has used it yet.
+    pub fn make_queue(&self, index: usize) -> Result<&Queue> {
+        let place = self.queues.get(index).ok_or_else(|| self.no_queue(index))?;
+        if let Some(queue) = place.get() {
+            return Ok(queue);
+        }
+        let _one_at_a_time = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        match place.get() {
+            Some(queue) => Ok(queue),
+            None => {
+                let queue = Queue::new(&self.device, &self.memory, self.ring_bytes)?;
+                tracing::debug!(index, "a hardware queue was made");
+                Ok(place.get_or_init(|| queue))
+            }
+        }
+    }
+
+    /// The error about a queue that there cannot be.
+    pub fn no_queue(&self, index: usize) -> Error {
+        Error::invalid(format!("there is no hardware queue {index}, the device has {}", self.queues.len()))
+    }
+
+    /// Bytes of one command ring.
+    #[cfg(test)]
+    pub fn ring_bytes(&self) -> usize {
+        self.ring_bytes
+    }
+
+    fn made(&self) -> impl Iterator<Item = (usize, &Queue)> {
+        self.queues.iter().enumerate().filter_map(|(index, queue)| Some((index, queue.get()?)))
     }
 
     /// Whether the device is alive, by its own word and by its fences.
     pub fn health(&self) -> Result<(), LostCause> {
-        let impossible = self.queues.iter().position(|queue| !queue.is_possible(queue.progress()));
-        let breadcrumb = || self.queues.iter().enumerate().find_map(|(index, queue)| self.unfinished(index, queue));
-        self.device.health(impossible.is_some()).map_err(|mut cause| {
+        let impossible = self.made().any(|(_, queue)| !queue.is_possible(queue.progress()));
+        let breadcrumb = || self.made().find_map(|(index, queue)| self.unfinished(index, queue));
+        self.device.health(impossible).map_err(|mut cause| {
             // Where the device names no operation, the one that started last on the queue that stands still is it.
             if cause.operation.is_none() {
                 cause.operation = breadcrumb();

@@ -48,6 +48,8 @@ pub(super) struct DeviceLink {
 pub(super) struct QueueLink {
     queue: HwQueue,
     waiter: Context,
+    /// Values count from here: what was submitted before [`QueueLink::rebase`].
+    base: u64,
 }
 
 impl DeviceLink {
@@ -117,16 +119,15 @@ impl DeviceLink {
         health::check(&self.device, fence_lost)
     }
 
-    /// Makes `count` hardware queues, each with a context of its own and one to wait with.
-    pub fn queues(&self, count: u16) -> Result<Vec<QueueLink>> {
-        let queues: DxgResult<_> = (0..count).map(|_| self.queue()).collect();
-        queues.map_err(|error| Error::driver("creating a hardware queue", error))
+    /// Makes a hardware queue, with a context of its own and one to wait with: three round trips.
+    pub fn queue(&self) -> Result<QueueLink> {
+        self.new_queue().map_err(|error| Error::driver("creating a hardware queue", error))
     }
 
-    fn queue(&self) -> DxgResult<QueueLink> {
+    fn new_queue(&self) -> DxgResult<QueueLink> {
         let waiter = self.device.create_context(ContextOptions::default())?;
         let context = self.device.create_context(ContextOptions { hw_queues: true, ..ContextOptions::default() })?;
-        Ok(QueueLink { queue: context.create_hw_queue(&mut [])?, waiter })
+        Ok(QueueLink { queue: context.create_hw_queue(&mut [])?, waiter, base: 0 })
     }
 
     /// Raises the eventfd once the fence reaches the value: one round trip.
@@ -163,14 +164,24 @@ impl DeviceLink {
 }
 
 impl QueueLink {
-    /// What the progress fence says: one Acquire load.
+    /// What the progress fence says: one Acquire load. The maximum, which a lost device shows, stays above every value.
     pub fn progress(&self) -> u64 {
-        self.queue.progress_value()
+        self.queue.progress_value().saturating_sub(self.base)
     }
 
     /// A value of the progress fence, for others to wait for.
     pub fn point(&self, value: u64) -> FencePoint {
-        (self.queue.progress_handle(), value)
+        (self.queue.progress_handle(), self.base + value)
+    }
+
+    /// What the fence shows at value 0.
+    pub fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// Values begin again with 1, after `submitted` submissions with the values up to it.
+    pub fn rebase(&mut self, submitted: u64) {
+        self.base += submitted;
     }
 
     /// Lets the queue wait for fences (32 at most): posted. Returns the bytes of ring it took.
@@ -181,7 +192,7 @@ impl QueueLink {
 
     /// Submits a command buffer: posted. Returns the bytes of ring it took.
     pub fn submit(&self, command_buffer: u64, length: u32, fence: u64) -> DxgResult<u32> {
-        self.queue.submit(command_buffer, length, fence, &[])?;
+        self.queue.submit(command_buffer, length, self.base + fence, &[])?;
         Ok(ring_bytes(SUBMISSION_BYTES))
     }
 

@@ -18,8 +18,9 @@ use crate::op::{ArgAccess, ArgTag, Op, OpKind};
 /// Bytes that a group or the end of a wave takes beside its entries, padding included.
 const OVERHEAD_BYTES: usize = 32;
 
-/// Writes the command buffer of a batch to the start of `buffer`; its length, or that there is no room.
-pub(super) fn lower(batch: &Batch<Op>, buffer: &mut [u8], header: Header) -> Result<usize, Full> {
+/// Writes the command buffer of a batch to the start of `buffer`; its length, or that there is no room. `base` is what the
+/// queue's fence showed before the first batch.
+pub(super) fn lower(batch: &Batch<Op>, buffer: &mut [u8], header: Header, base: u64) -> Result<usize, Full> {
     let mut writer = CommandWriter::new(buffer, header)?;
     let last = batch.waves.len().saturating_sub(1);
     for (index, wave) in batch.waves.iter().enumerate() {
@@ -31,7 +32,7 @@ pub(super) fn lower(batch: &Batch<Op>, buffer: &mut [u8], header: Header) -> Res
         }
         writer.barrier()?;
         if let Some(value) = wave.progress {
-            writer.progress(value)?;
+            writer.progress(base + value)?;
         }
     }
     Ok(writer.len())

@@ -63,11 +63,11 @@ fn read(bytes: &[u8]) -> Vec<String> {
 fn lowered(batch: &Batch<Op>) -> Vec<String> {
     let most = bytes_at_most(batch);
     let mut buffer = vec![0xee; most];
-    let len = lower(batch, &mut buffer, HEADER).expect("bytes_at_most are enough");
+    let len = lower(batch, &mut buffer, HEADER, 0).expect("bytes_at_most are enough");
     assert!(len <= most);
     let packets = read(&buffer[..len]);
     // One byte less than it took is refused, whatever is written by then.
-    assert!(lower(batch, &mut buffer[..len - 1], HEADER).is_err());
+    assert!(lower(batch, &mut buffer[..len - 1], HEADER, 0).is_err());
     packets
 }
 
@@ -107,7 +107,7 @@ fn adjacent_copies_are_one_entry() {
 fn launches_carry_everything() {
     let batch = batch(vec![(Some(1), vec![(GroupKind::Launch, vec![launch(9)])])]);
     let mut buffer = vec![0; 4096];
-    let len = lower(&batch, &mut buffer, HEADER).expect("room");
+    let len = lower(&batch, &mut buffer, HEADER, 0).expect("room");
     let (_, mut commands) = Commands::parse(&buffer[..len]).expect("a command buffer");
     let Some(Ok(Packet::Dispatch(dispatch))) = commands.next() else { panic!("a dispatch") };
     let item = dispatch.items().next().expect("one").expect("an item");

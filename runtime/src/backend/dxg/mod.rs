@@ -27,8 +27,8 @@ use self::execution::{Execution, Queue};
 use self::link::DeviceLink;
 use self::memory::MemorySource;
 use super::{
-    ArmKind, Backend, BackendModule, DeviceChunk, HostChunk, KernelFailure, ModuleImage, SubmitError, Submitted,
-    Traffic,
+    ArmKind, Backend, BackendModule, DeviceChunk, HostChunk, KernelFailure, ModuleImage, SubmissionCosts, SubmitError,
+    Submitted, Traffic,
 };
 use crate::error::{Error, LostCause, Result};
 use crate::info::DeviceInfo;
@@ -44,6 +44,10 @@ mod link;
 mod lower;
 mod memory;
 mod module;
+mod probe;
+#[cfg(test)]
+mod probe_tests;
+mod ring_memory;
 mod submit;
 #[cfg(test)]
 mod test_batch;
@@ -70,7 +74,7 @@ pub(crate) struct OpenOptions {
     pub batch_bytes: usize,
     /// The kernels of the software adapter; `None` on a real node.
     pub kernels: Option<KernelRegistry>,
-    /// Blocks that the device runs at the same time, for information.
+    /// Blocks that the device runs at the same time; 0 where it is not known.
     pub block_slots: u32,
 }
 
@@ -82,21 +86,22 @@ pub(crate) struct DxgBackend {
     kernels: Option<KernelRegistry>,
     memory: Arc<MemorySource>,
     device: Arc<DeviceLink>,
+    device_blocks: u32,
     /// To sleep on where nothing is ever submitted.
     silent: EventFd,
     closed: AtomicBool,
 }
 
 impl DxgBackend {
-    /// Opens a device: adapter, device, paging queue, hardware queues, command memory, and the probe for sleeping.
+    /// Opens a device: adapter, device, paging queue, the first hardware queues, and the probes for sleeping and for what
+    /// submissions cost.
     pub fn open(boundary: Arc<dyn Boundary>, options: &OpenOptions) -> Result<Self> {
         let device = Arc::new(DeviceLink::open(boundary, options.selector, options.adapter)?);
         let memory = Arc::new(MemorySource::new(device.clone()));
         let execution = match &options.kernels {
             Some(_) => {
-                let links = device.queues(options.queues.max(1))?;
                 let ring = (2 * options.batch_bytes).clamp(LEAST_RING_BYTES, MOST_RING_BYTES).next_multiple_of(4096);
-                Some(Execution::new(device.clone(), memory.clone(), links, ring)?)
+                Some(Execution::new(device.clone(), memory.clone(), options.queues.max(1), ring)?)
             }
             None => None,
         };
@@ -116,14 +121,15 @@ impl DxgBackend {
             max_threads_per_block: 1024,
             max_shared_bytes: 48 << 10,
             block_slots: options.block_slots,
-            hardware_queues: execution.as_ref().map_or(0, |execution| execution.queues.len() as u16),
+            hardware_queues: execution.as_ref().map_or(0, |execution| execution.queue_count() as u16),
             // Everything sent so far is a round trip on every host, but for the probe.
             async_messages: device.traffic().posted > 0,
             posted_wake_up: execution.as_ref().is_some_and(|e| e.sleeper.kind() == ArmKind::Posted),
         };
         let silent = EventFd::new().map_err(|error| Error::driver("eventfd", error))?;
         let closed = AtomicBool::new(false);
-        Ok(Self { info, execution, kernels: options.kernels.clone(), memory, device, silent, closed })
+        let device_blocks = if options.block_slots == 0 { u32::MAX } else { options.block_slots };
+        Ok(Self { info, device_blocks, execution, kernels: options.kernels.clone(), memory, device, silent, closed })
     }
 
     fn execution(&self) -> Result<&Execution> {
@@ -133,18 +139,17 @@ impl DxgBackend {
         self.execution.as_ref().ok_or_else(no_commands)
     }
 
+    /// A queue that something was submitted to.
     fn queue(&self, queue: QueueId) -> Result<&Queue> {
-        let queues = &self.execution()?.queues;
-        queues.get(usize::from(queue.0)).ok_or_else(|| {
-            Error::invalid(format!("there is no hardware queue {}, the device has {}", queue.0, queues.len()))
-        })
+        let (execution, index) = (self.execution()?, usize::from(queue.0));
+        execution.queue(index).ok_or_else(|| execution.no_queue(index))
     }
 }
 
 /// Writes the command buffer of a batch, for nobody to run: its length, or nothing where it does not fit.
 #[cfg(feature = "bench")]
 pub(crate) fn encode(batch: &Batch<Op>, buffer: &mut [u8]) -> Option<usize> {
-    lower::lower(batch, buffer, dxg_io::software::packet::Header { status_va: 0, poison_va: 0 }).ok()
+    lower::lower(batch, buffer, dxg_io::software::packet::Header { status_va: 0, poison_va: 0 }, 0).ok()
 }
 
 /// What a real node answers to everything that needs commands.
@@ -172,13 +177,18 @@ impl Backend for DxgBackend {
         self.info.hardware_queues.max(1)
     }
 
+    fn costs(&self) -> SubmissionCosts {
+        let measured = self.execution.as_ref().map_or_else(SubmissionCosts::default, |execution| execution.costs);
+        SubmissionCosts { device_blocks: self.device_blocks, ..measured }
+    }
+
     fn submit(&self, batch: &Batch<Op>) -> Result<Submitted, SubmitError> {
         self.execution().map_err(SubmitError::Failed)?.submit(batch)
     }
 
     fn progress(&self, queue: QueueId) -> u64 {
-        let queues = self.execution.as_ref().map(|execution| &execution.queues);
-        queues.and_then(|queues| queues.get(usize::from(queue.0))).map_or(0, Queue::progress)
+        let queue = self.execution.as_ref().and_then(|execution| execution.queue(usize::from(queue.0)));
+        queue.map_or(0, Queue::progress)
     }
 
     fn arm(&self, queue: QueueId, value: u64) -> Result<ArmKind> {
@@ -211,7 +221,7 @@ impl Backend for DxgBackend {
     fn take_failure(&self, queue: QueueId) -> Option<KernelFailure> {
         let execution = self.execution.as_ref()?;
         let index = usize::from(queue.0);
-        if index < execution.queues.len() { execution.control.take_failure(index) } else { None }
+        if index < execution.queue_count() { execution.control.take_failure(index) } else { None }
     }
 
     fn stream_poisoned(&self, stream: StreamId) -> Option<Ticket> {

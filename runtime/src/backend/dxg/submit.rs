@@ -38,12 +38,10 @@ impl Execution {
     /// Hands a batch over. Role holder only; a lock per queue makes a mistake there harmless.
     pub fn submit(&self, batch: &Batch<Op>) -> Result<Submitted, SubmitError> {
         let index = usize::from(batch.queue.0);
-        let Some(queue) = self.queues.get(index) else {
-            return Err(SubmitError::Failed(Error::invalid(format!(
-                "the batch is for hardware queue {index}, there are {}",
-                self.queues.len()
-            ))));
-        };
+        let queue = self.make_queue(index).map_err(|error| match self.health() {
+            Err(cause) => SubmitError::Lost(cause),
+            Ok(()) => SubmitError::Failed(error),
+        })?;
         let mut state = queue.state();
         let written = self.write(batch, index, queue, &mut state)?;
         // Before the submission: a value up to this one counts as progress from the moment it can appear.
@@ -81,9 +79,9 @@ impl Execution {
         for stretch in state.ring.free() {
             // SAFETY: needed because the ring is memory shared with the device. The stretch is free, so the device does
             // not read it, and the queue's lock, which we hold, makes this the only reference.
-            let bytes = unsafe { self.control.stretch(index, stretch) };
-            if let Ok(len) = lower(batch, bytes, header) {
-                let address = self.control.ring_address(index, stretch.start);
+            let bytes = unsafe { queue.ring_memory.stretch(stretch) };
+            if let Ok(len) = lower(batch, bytes, header, queue.link.base()) {
+                let address = queue.ring_memory.address(stretch.start);
                 return Ok(Written { place: Place::Ring(stretch), address, len });
             }
         }
@@ -100,7 +98,7 @@ impl Execution {
         // SAFETY: needed because the chunk is memory shared with the device, which is through with it (its fence was
         // passed, or it is new). It has `len` writable bytes and the queue's lock makes this the only reference.
         let bytes = unsafe { std::slice::from_raw_parts_mut(oversize.chunk.ptr.as_ptr(), oversize.chunk.len) };
-        let len = lower(batch, bytes, header).map_err(|full: Full| {
+        let len = lower(batch, bytes, header, queue.link.base()).map_err(|full: Full| {
             SubmitError::Failed(Error::invalid(format!("the batch cannot be written as commands: {full}")))
         })?;
         Ok(Written { place: Place::Oversize, address: oversize.chunk.device_address, len })
@@ -114,7 +112,8 @@ impl Execution {
                 .waits
                 .iter()
                 .filter_map(|(other, value)| {
-                    let other = self.queues.get(usize::from(other.0))?;
+                    // A queue that was never used has nothing to wait for.
+                    let other = self.queue(usize::from(other.0))?;
                     // What is reached needs no message.
                     (other.completed() < *value).then(|| other.link.point(*value))
                 })

@@ -150,7 +150,7 @@ fn a_blocking_wait_is_one_round_trip_and_a_spinning_one_none() {
     for (spin, expected) in [(false, 20), (true, 0)] {
         let before = rig.backend.traffic().round_trips;
         for _ in 0..20 {
-            let batch = rig.wave(2, group());
+            let batch = rig.wave(1, group());
             rig.backend.submit(&batch).expect("submits");
             rig.backend.wait_blocking(batch.queue, batch.fence, spin).expect("completes");
         }
@@ -180,7 +180,7 @@ fn a_full_command_ring_says_busy_and_recovers() {
     let mut rig = Rig::new(Parameters::zero());
     let kernel = rig.kernel(scale());
     let host = rig.backend.allocate_host(4096).expect("host memory");
-    let ring = rig.backend.execution.as_ref().expect("executes").control.ring_bytes();
+    let ring = rig.backend.execution.as_ref().expect("executes").ring_bytes();
     let launches = || (0..500).map(|_| launch(&kernel, 1, host.device_address, 4, 1)).collect();
     let stalled = Stalled::new(&rig.adapter);
     let mut accepted = 0;
@@ -207,7 +207,7 @@ fn a_batch_larger_than_the_ring_gets_memory_of_its_own() {
     let kernel = rig.kernel(scale());
     let host = rig.backend.allocate_host(4096).expect("host memory");
     words(&host, 1)[0] = 1;
-    let ring = rig.backend.execution.as_ref().expect("executes").control.ring_bytes();
+    let ring = rig.backend.execution.as_ref().expect("executes").ring_bytes();
     // Each launch takes at least 64 bytes, and only the last one changes anything.
     let count = ring / 64;
     for round in 1..=2 {
