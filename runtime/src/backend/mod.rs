@@ -8,7 +8,9 @@
 //!
 //! | call | who may make it |
 //! |---|---|
-//! | `submit`, `arm`, `wait_blocking`, `drain_event` | the holder of the driver role, one at a time |
+//! | `submit`, `prepare`, `wait_blocking` | the holder of the driver role, one at a time |
+//! | `deliver` | one thread at a time for each queue, in the order of `prepare` |
+//! | `arm`, `drain_event` | the attendant: the driver thread, or its task |
 //! | everything else | any thread |
 
 use std::any::Any;
@@ -18,6 +20,8 @@ use std::sync::Arc;
 
 use dxg_io::software::kernel::{RustKernel, Signature};
 use dxg_scheduler::{Batch, Nanos, QueueId, StreamId, Ticket};
+
+use smallvec::SmallVec;
 
 use crate::error::{Error, LostCause, Result};
 use crate::info::DeviceInfo;
@@ -44,11 +48,21 @@ pub(crate) trait Backend: Send + Sync {
     /// `Busy` and `Lost` leave nothing behind; nothing of the batch was handed over.
     fn submit(&self, batch: &Batch<Op>) -> Result<Submitted, SubmitError>;
 
+    /// Lowers a batch, for a thread that may spend a round trip on handing it over. The queue's fence may reach its values
+    /// from [`Backend::deliver`] on, which must follow. Role holder only.
+    ///
+    /// Errors as those of [`Backend::submit`]; `Busy` is about command memory only.
+    fn prepare(&self, batch: &Batch<Op>) -> Result<Delivery, SubmitError>;
+
+    /// Hands over what was prepared. `Busy`: the message ring is full, call again with the same delivery; nothing is sent
+    /// twice. The order across queues is free, a queue may wait for a value that is delivered to another one later.
+    fn deliver(&self, delivery: &mut Delivery) -> Result<Submitted, SubmitError>;
+
     /// What a queue's fence says: one Acquire load. A value above the last submitted one is never success: the host
     /// writes the maximum when the device is lost, and [`Backend::health`] then says why.
     fn progress(&self, queue: QueueId) -> u64;
 
-    /// Makes [`Backend::event_fd`] readable once `queue` reaches `value`. Role holder only. One-shot.
+    /// Makes [`Backend::event_fd`] readable once `queue` reaches `value`. Attendant only. One-shot.
     fn arm(&self, queue: QueueId, value: u64) -> Result<ArmKind>;
 
     /// The descriptor to sleep on: an eventfd.
@@ -117,6 +131,21 @@ impl Default for SubmissionCosts {
 pub(crate) struct Submitted {
     /// Bytes the submission took of the bus ring.
     pub ring_bytes: u32,
+}
+
+/// A batch whose commands are written, and the calls that are left to be made.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    /// Its hardware queue.
+    pub queue: QueueId,
+    /// The value that the queue's fence reaches with it.
+    pub fence: u64,
+    /// Where the device finds the commands.
+    pub address: u64,
+    /// Their length in bytes.
+    pub length: u32,
+    /// Values of other queues to wait for first.
+    pub waits: SmallVec<[(QueueId, u64); 8]>,
 }
 
 /// Why a batch was not submitted.

@@ -14,9 +14,10 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use dxg_scheduler::Nanos;
+use dxg_scheduler::{Nanos, QueueId};
+use smallvec::SmallVec;
 
-use super::state::{Armed, State};
+use super::state::State;
 use super::{Engine, Phase};
 use crate::core::doze::Sleep;
 
@@ -169,7 +170,9 @@ fn look(engine: &Engine) -> Look {
         } else if state.is_idle() {
             Look::Nothing
         } else {
-            Look::Gathered(state.scheduler.poll_timeout().unwrap_or_else(|| engine.now()))
+            // While a thread submits, it is the one who goes on: until the end of a nap is soon enough for this one.
+            let other = if state.is_submitting() { Nanos::MAX } else { engine.now() };
+            Look::Gathered(state.scheduler.poll_timeout().unwrap_or(other))
         };
     });
     look
@@ -178,14 +181,31 @@ fn look(engine: &Engine) -> Look {
 /// Arms the device's notification. A nap while operations still arrive: they may have to go out before what is in
 /// flight comes back.
 fn arm(engine: &Engine, active: bool) -> Rest {
-    let mut armed = Armed::Moved;
-    engine.role.try_drive(|state| armed = state.arm(engine));
-    let nap = match armed {
-        Armed::Moved => return Rest::Again,
-        // What could not be armed is looked for by time.
-        Armed::Nothing => true,
-        Armed::All => active,
-    };
+    let mut missing: SmallVec<[(QueueId, u64); 8]> = SmallVec::new();
+    if !engine.role.try_drive(|state| missing.extend(state.to_arm())) {
+        return Rest::Again;
+    }
+    let mut nap = active;
+    for (queue, value) in missing {
+        match engine.backend.arm(queue, value) {
+            Ok(_kind) => engine.counters.armed_waits.add(1),
+            Err(error) => {
+                // What could not be armed is looked for by time.
+                nap = true;
+                let queue_number = queue.0;
+                tracing::warn!(queue = queue_number, %error, "a notification could not be armed; sleeping by time limit");
+                while !engine.role.try_drive(|state| state.disarmed(queue)) {
+                    std::thread::yield_now();
+                }
+            }
+        }
+    }
+    // A fence that moved before it was armed may raise nothing.
+    let mut moved = true;
+    engine.role.try_drive(|state| moved = state.has_progress(engine));
+    if moved {
+        return Rest::Again;
+    }
     Rest::Asleep(match nap {
         true => Nap { kind: Sleep::ArmedNap, limit: Some(NAP) },
         false => Nap { kind: Sleep::Armed, limit: Some(BOUNDED_SLEEP) },
@@ -203,6 +223,7 @@ fn check_health(engine: &Engine, state: &mut State) {
 }
 
 fn close(engine: &Engine) {
+    engine.submitters.close();
     engine.backend.close();
     // Release: whoever sees the phase sees the closed backend.
     engine.phase.store(Phase::Closed as u8, Ordering::Release);

@@ -9,6 +9,7 @@
 //! | `overflow` (requests that found `controls` full) | any task, behind a lock; emptied by the holder of the driver role |
 //! | `role` (scheduler, batch, queues) | the holder of the driver role |
 //! | `registry` (stream and event ids) | any task, behind a lock; never on the path of an operation |
+//! | `submitters` (threads, where submissions are round trips) | the holder of the driver role; see [`submitters`] |
 //! | `settings` | read by any task, replaced as a whole by `set_settings` |
 //! | `promised` (somebody is about to drive) | any task; see [`waiting`] |
 //! | `patience` (how long who waits looks at fences) | any task; see [`patience`] |
@@ -43,6 +44,7 @@ mod settings;
 mod spread;
 mod state;
 mod stream;
+mod submitters;
 #[cfg(feature = "tokio")]
 mod task;
 mod thread;
@@ -57,6 +59,7 @@ use overflow::Overflow;
 use patience::Patience;
 use registry::Registry;
 use state::State;
+use submitters::Submitters;
 use wake::WakeFd;
 
 /// Requests that may wait for the driver. Room for one per waiting task of a large server; when it is full, the driver
@@ -147,6 +150,7 @@ pub(crate) struct Engine {
     closed: Closed,
     doze: Doze,
     wake: WakeFd,
+    submitters: Submitters,
     pub(crate) counters: Counters,
 }
 
@@ -157,6 +161,7 @@ impl Engine {
     /// Starts the engine over an open backend, with its attendant.
     pub(crate) fn start(backend: Arc<dyn Backend>, settings: Settings, attendant: Place) -> Result<Arc<Self>> {
         let engine = Arc::new(Self::new(backend, settings)?);
+        engine.submitters.report_to(&engine);
         match attendant {
             Place::Thread => thread::spawn(engine.clone())?,
             #[cfg(feature = "tokio")]
@@ -190,6 +195,7 @@ impl Engine {
             doze: Doze::new(),
             wake: WakeFd::new().map_err(|error| Error::driver("eventfd", error))?,
             counters: Counters::default(),
+            submitters: Submitters::new(&*backend),
             backend,
             origin: Instant::now(),
         })

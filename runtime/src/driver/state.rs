@@ -12,12 +12,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use dxg_scheduler::{Batch, Config, Nanos, Operation, QueueId, Scheduler, StreamId, Ticket};
+use smallvec::SmallVec;
 
 use super::intake::Intake;
 use super::spread::Spread;
 use super::stream::StreamShared;
+use super::submitters::Outcome;
 use super::{Control, Engine, loss};
-use crate::backend::SubmitError;
+use crate::backend::{Delivery, SubmitError, Submitted};
 use crate::core::doze::Need;
 use crate::core::queue::QueueConsumer;
 use crate::error::{Error, Failure, LostCause, LostReason};
@@ -50,6 +52,12 @@ pub(super) struct State {
     pub(super) broken: bool,
 }
 
+/// How far a batch has come.
+enum Sent {
+    Submitted(Submitted),
+    Prepared(Delivery),
+}
+
 /// One hardware queue as the driver sees it.
 #[derive(Default)]
 pub(super) struct Queue {
@@ -57,17 +65,8 @@ pub(super) struct Queue {
     seen: u64,
     /// The value whose notification is armed; at or below `seen`: none.
     armed: u64,
-}
-
-/// What [`State::arm`] achieved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Armed {
-    /// The device ends the sleep.
-    All,
-    /// Something could not be armed: look again by time.
-    Nothing,
-    /// The device has moved meanwhile: do not sleep.
-    Moved,
+    /// A thread is busy with submitting to it.
+    busy: bool,
 }
 
 /// What a step leaves for later.
@@ -120,6 +119,9 @@ impl State {
         for _ in 0..STEP_ROUNDS {
             let taken = self.take_in(engine, now);
             if !self.lost {
+                self.free_queues(engine, now);
+            }
+            if !self.lost {
                 self.read_fences(engine, now);
             }
             self.report(engine);
@@ -149,27 +151,25 @@ impl State {
         !self.broken && self.in_flight().next().is_some()
     }
 
-    /// Arms a notification for the next value of every queue with work in flight.
-    pub(super) fn arm(&mut self, engine: &Engine) -> Armed {
-        let mut armed = Armed::All;
+    /// The notifications that are missing: the next value of every queue with work in flight. They count as armed from here
+    /// on; the caller arms them without the role, for each may be a round trip, and looks for progress after that.
+    pub(super) fn to_arm(&mut self) -> SmallVec<[(QueueId, u64); 8]> {
+        let mut missing = SmallVec::new();
         for (index, queue) in self.queues.iter_mut().enumerate() {
             let id = QueueId(index as u16);
-            let Some(value) = self.scheduler.next_progress(id) else { continue };
-            if queue.armed > queue.seen {
-                continue;
-            }
-            match engine.backend.arm(id, value) {
-                Ok(_kind) => {
-                    queue.armed = value;
-                    engine.counters.armed_waits.add(1);
-                }
-                Err(error) => {
-                    tracing::warn!(queue = index, %error, "a notification could not be armed; sleeping by time limit");
-                    armed = Armed::Nothing;
-                }
+            if queue.armed <= queue.seen
+                && let Some(value) = self.scheduler.next_progress(id)
+            {
+                queue.armed = value;
+                missing.push((id, value));
             }
         }
-        if self.has_progress(engine) { Armed::Moved } else { armed }
+        missing
+    }
+
+    /// Nothing is armed on this queue after all.
+    pub(super) fn disarmed(&mut self, queue: QueueId) {
+        self.queues[usize::from(queue.0)].armed = 0;
     }
 
     fn in_flight(&self) -> impl Iterator<Item = (QueueId, &Queue)> {
@@ -341,16 +341,37 @@ impl State {
         let mut last = None;
         while self.unsent || self.scheduler.poll_batch(now, &mut self.batch) {
             let begun = engine.now();
-            match engine.backend.submit(&self.batch) {
-                Ok(submitted) => {
+            // One by one means waiting anyway.
+            let sent = match engine.submitters.are_used() && engine.one_by_one().is_none() {
+                true => engine.backend.prepare(&self.batch).map(Sent::Prepared),
+                false => engine.backend.submit(&self.batch).map(Sent::Submitted),
+            };
+            match sent {
+                Ok(sent) => {
                     self.unsent = false;
                     engine.counters.count_batch(&self.batch);
                     trace_batch(&self.batch);
                     let (queue, fence) = (self.batch.queue, self.batch.fence);
                     let done = engine.now();
                     last = Some(done);
-                    let spent = done.saturating_sub(begun);
-                    self.scheduler.handle_submitted(done, &mut self.batch, spent, submitted.ring_bytes);
+                    match sent {
+                        Sent::Submitted(submitted) => {
+                            let spent = done.saturating_sub(begun);
+                            self.scheduler.handle_submitted(done, &mut self.batch, spent, submitted.ring_bytes);
+                        }
+                        Sent::Prepared(delivery) => {
+                            // Before the thread has it: its fence may move at once.
+                            self.scheduler.handle_queue_busy(queue);
+                            self.scheduler.handle_submitted(done, &mut self.batch, 0, 0);
+                            self.queues[usize::from(queue.0)].busy = true;
+                            if let Some(outcome) = engine.submitters.hand_over(&engine.backend, delivery) {
+                                self.free_queue(engine, done, queue, outcome);
+                            }
+                            if self.lost {
+                                return Some(engine.now());
+                            }
+                        }
+                    }
                     if let Some(spin) = engine.one_by_one()
                         && let Err(error) = engine.backend.wait_blocking(queue, fence, spin)
                     {
@@ -380,6 +401,38 @@ impl State {
             }
         }
         last
+    }
+
+    /// Queues whose thread is back from submitting take the next batch.
+    fn free_queues(&mut self, engine: &Engine, now: Nanos) {
+        if !engine.submitters.are_used() {
+            return;
+        }
+        for index in 0..self.queues.len() {
+            let id = QueueId(index as u16);
+            if self.queues[index].busy
+                && let Some(outcome) = engine.submitters.take_back(id)
+            {
+                self.free_queue(engine, now, id, outcome);
+            }
+        }
+    }
+
+    fn free_queue(&mut self, engine: &Engine, now: Nanos, queue: QueueId, outcome: Outcome) {
+        self.queues[usize::from(queue.0)].busy = false;
+        self.scheduler.handle_queue_free(now, queue);
+        match outcome {
+            Ok(()) => {}
+            Err(SubmitError::Lost(cause)) => self.lose(engine, cause),
+            Err(SubmitError::Failed(error)) => self.refuse_batch(engine, &error),
+            // The thread tries again by itself.
+            Err(SubmitError::Busy) => self.refuse_batch(engine, &Error::invalid("the message ring stayed full")),
+        }
+    }
+
+    /// Whether a thread is submitting, which drives when it is through.
+    pub(super) fn is_submitting(&self) -> bool {
+        self.queues.iter().any(|queue| queue.busy)
     }
 
     /// The driver would not take a batch: without knowing what the device has seen of it, the device counts as lost.

@@ -11,7 +11,9 @@
 //!
 //! | call | who may make it |
 //! |---|---|
-//! | `submit`, `arm`, `wait_blocking`, `drain_event` | the holder of the driver role |
+//! | `submit`, `prepare`, `wait_blocking` | the holder of the driver role |
+//! | `deliver` | one thread at a time for each queue, in the order of `prepare` |
+//! | `arm`, `drain_event` | the attendant |
 //! | everything else | any thread |
 
 use std::os::fd::{AsFd, BorrowedFd};
@@ -27,8 +29,8 @@ use self::execution::{Execution, Queue};
 use self::link::DeviceLink;
 use self::memory::MemorySource;
 use super::{
-    ArmKind, Backend, BackendModule, DeviceChunk, HostChunk, KernelFailure, ModuleImage, SubmissionCosts, SubmitError,
-    Submitted, Traffic,
+    ArmKind, Backend, BackendModule, Delivery, DeviceChunk, HostChunk, KernelFailure, ModuleImage, SubmissionCosts,
+    SubmitError, Submitted, Traffic,
 };
 use crate::error::{Error, LostCause, Result};
 use crate::info::DeviceInfo;
@@ -184,6 +186,14 @@ impl Backend for DxgBackend {
 
     fn submit(&self, batch: &Batch<Op>) -> Result<Submitted, SubmitError> {
         self.execution().map_err(SubmitError::Failed)?.submit(batch)
+    }
+
+    fn prepare(&self, batch: &Batch<Op>) -> Result<Delivery, SubmitError> {
+        self.execution().map_err(SubmitError::Failed)?.prepare(batch)
+    }
+
+    fn deliver(&self, delivery: &mut Delivery) -> Result<Submitted, SubmitError> {
+        self.execution().map_err(SubmitError::Failed)?.deliver(delivery)
     }
 
     fn progress(&self, queue: QueueId) -> u64 {

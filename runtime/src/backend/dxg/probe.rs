@@ -96,21 +96,21 @@ impl Probe<'_> {
 
     fn posted(&mut self) -> Result<SubmissionCosts, Trouble> {
         let (mut reach, mut burst) = (Duration::MAX, Duration::MAX);
-        let mut keeps_up = false;
+        // A device that is through when the call returns has no host that one could wait for.
+        let mut at_once = true;
         for _ in self.tries(SINGLE_TRIES) {
             if self.has_time() {
-                reach = reach.min(self.run(1)?.0);
+                let (time, over) = self.run(1)?;
+                reach = reach.min(time);
+                at_once &= over;
             }
         }
         for _ in self.tries(BURST_TRIES) {
             if self.has_time() {
-                let (time, over) = self.run(BURST)?;
-                burst = burst.min(time);
-                keeps_up |= over;
+                burst = burst.min(self.run(BURST)?.0);
             }
         }
-        // A host that is through with each when the call returns is never what one waits for.
-        let known = burst != Duration::MAX && !keeps_up;
+        let known = burst != Duration::MAX && !at_once;
         let interval = if known { burst.saturating_sub(reach) / (BURST - 1) } else { Duration::ZERO };
         Ok(SubmissionCosts { interval: nanos(interval), reach: nanos(reach), queue_interval: 0, ..Default::default() })
     }

@@ -1,17 +1,21 @@
 //! Handing a batch over: waits for other queues, command memory, one submission. Nothing here allocates.
+//!
+//! Where messages are posted one call does it all. Where each is a round trip, the commands are written first
+//! ([`Execution::prepare`]), and another thread makes the calls ([`Execution::deliver`]). The order across queues is free:
+//! a queue may wait for a value that is submitted to another one later.
 
 use std::sync::atomic::Ordering;
 
 use dxg_io::error::Error as DxgError;
 use dxg_io::software::packet::Full;
-use dxg_scheduler::Batch;
+use dxg_scheduler::{Batch, QueueId};
 use smallvec::SmallVec;
 
 use super::command_ring::Stretch;
 use super::execution::{Execution, Queue, QueueState};
 use super::health;
 use super::lower::{bytes_at_most, lower};
-use crate::backend::{HostChunk, SubmitError, Submitted};
+use crate::backend::{Delivery, HostChunk, SubmitError, Submitted};
 use crate::error::Error;
 use crate::op::Op;
 
@@ -38,24 +42,18 @@ impl Execution {
     /// Hands a batch over. Role holder only; a lock per queue makes a mistake there harmless.
     pub fn submit(&self, batch: &Batch<Op>) -> Result<Submitted, SubmitError> {
         let index = usize::from(batch.queue.0);
-        let queue = self.make_queue(index).map_err(|error| match self.health() {
-            Err(cause) => SubmitError::Lost(cause),
-            Ok(()) => SubmitError::Failed(error),
-        })?;
+        let queue = self.queue_for_batch(index)?;
         let mut state = queue.state();
         let written = self.write(batch, index, queue, &mut state)?;
         // Before the submission: a value up to this one counts as progress from the moment it can appear.
         let previous = queue.submitted.swap(batch.fence, Ordering::Release);
-        match self.hand_over(batch, queue, &written) {
+        let sent = self.send_waits(queue, &batch.waits).and_then(|waits| {
+            // The length fits: a ring or chunk of 4 GiB is refused when it is made.
+            Ok(waits + queue.link.submit(written.address, written.len as u32, batch.fence)?)
+        });
+        match sent {
             Ok(ring_bytes) => {
-                match written.place {
-                    Place::Ring(stretch) => state.ring.commit(stretch, written.len, batch.fence),
-                    Place::Oversize => {
-                        if let Some(oversize) = &mut state.oversize {
-                            oversize.fence = batch.fence;
-                        }
-                    }
-                }
+                state.commit(&written, batch.fence);
                 Ok(Submitted { ring_bytes })
             }
             Err(error) => {
@@ -63,6 +61,41 @@ impl Execution {
                 Err(self.refused(error))
             }
         }
+    }
+
+    /// Writes a batch's commands, for [`Execution::deliver`]. Role holder only.
+    pub fn prepare(&self, batch: &Batch<Op>) -> Result<Delivery, SubmitError> {
+        let index = usize::from(batch.queue.0);
+        let queue = self.queue_for_batch(index)?;
+        let mut state = queue.state();
+        let written = self.write(batch, index, queue, &mut state)?;
+        queue.submitted.store(batch.fence, Ordering::Release);
+        state.commit(&written, batch.fence);
+        Ok(Delivery {
+            queue: batch.queue,
+            fence: batch.fence,
+            address: written.address,
+            length: written.len as u32,
+            waits: batch.waits.iter().copied().collect(),
+        })
+    }
+
+    /// Makes the calls of a prepared submission.
+    pub fn deliver(&self, delivery: &mut Delivery) -> Result<Submitted, SubmitError> {
+        let queue = self.queue_for_batch(usize::from(delivery.queue.0))?;
+        let mut ring_bytes = self.send_waits(queue, &delivery.waits).map_err(|error| self.refused(error))?;
+        // If the submission finds no room, the waits are not sent again.
+        delivery.waits.clear();
+        let sent = queue.link.submit(delivery.address, delivery.length, delivery.fence);
+        ring_bytes += sent.map_err(|error| self.refused(error))?;
+        Ok(Submitted { ring_bytes })
+    }
+
+    fn queue_for_batch(&self, index: usize) -> Result<&Queue, SubmitError> {
+        self.make_queue(index).map_err(|error| match self.health() {
+            Err(cause) => SubmitError::Lost(cause),
+            Ok(()) => SubmitError::Failed(error),
+        })
     }
 
     /// Writes the command buffer where there is room; `Busy` leaves everything as it was.
@@ -104,27 +137,25 @@ impl Execution {
         Ok(Written { place: Place::Oversize, address: oversize.chunk.device_address, len })
     }
 
-    /// The messages of a submission, all posted: the bytes of ring that they took.
-    fn hand_over(&self, batch: &Batch<Op>, queue: &Queue, written: &Written) -> Result<u32, DxgError> {
+    /// Lets a queue wait for values of others: the bytes of ring that the messages took.
+    fn send_waits(&self, queue: &Queue, waits: &[(QueueId, u64)]) -> Result<u32, DxgError> {
         let mut ring_bytes = 0;
-        if !batch.waits.is_empty() {
-            let fences: SmallVec<[_; 8]> = batch
-                .waits
-                .iter()
-                .filter_map(|(other, value)| {
-                    // A queue that was never used has nothing to wait for.
-                    let other = self.queue(usize::from(other.0))?;
-                    // What is reached needs no message.
-                    (other.completed() < *value).then(|| other.link.point(*value))
-                })
-                .collect();
-            // 32 is the limit of one message.
-            for fences in fences.chunks(32) {
-                ring_bytes += queue.link.wait(fences)?;
-            }
+        if waits.is_empty() {
+            return Ok(ring_bytes);
         }
-        // The length fits: a ring or chunk of 4 GiB is refused when it is made.
-        ring_bytes += queue.link.submit(written.address, written.len as u32, batch.fence)?;
+        let fences: SmallVec<[_; 8]> = waits
+            .iter()
+            .filter_map(|(other, value)| {
+                // A queue that was never used has nothing to wait for.
+                let other = self.queue(usize::from(other.0))?;
+                // What is reached needs no message.
+                (other.completed() < *value).then(|| other.link.point(*value))
+            })
+            .collect();
+        // 32 is the limit of one message.
+        for fences in fences.chunks(32) {
+            ring_bytes += queue.link.wait(fences)?;
+        }
         Ok(ring_bytes)
     }
 
@@ -140,6 +171,17 @@ impl Execution {
         match self.health() {
             Err(cause) => SubmitError::Lost(cause),
             Ok(()) => SubmitError::Failed(Error::driver("submitting a batch", error)),
+        }
+    }
+}
+
+impl QueueState {
+    /// What was written is in flight until the queue reaches `fence`.
+    fn commit(&mut self, written: &Written, fence: u64) {
+        match (&written.place, &mut self.oversize) {
+            (Place::Ring(stretch), _) => self.ring.commit(*stretch, written.len, fence),
+            (Place::Oversize, Some(oversize)) => oversize.fence = fence,
+            (Place::Oversize, None) => debug_assert!(false, "written to memory that is not there"),
         }
     }
 }
