@@ -182,7 +182,7 @@ fn look(engine: &Engine) -> Look {
 /// flight comes back.
 fn arm(engine: &Engine, active: bool) -> Rest {
     let mut missing: SmallVec<[(QueueId, u64); 8]> = SmallVec::new();
-    if !engine.role.try_drive(|state| missing.extend(state.to_arm())) {
+    if !engine.role.try_drive(|state| missing.extend(state.mark_unarmed())) {
         return Rest::Again;
     }
     let mut nap = active;

@@ -153,7 +153,7 @@ impl State {
 
     /// The notifications that are missing: the next value of every queue with work in flight. They count as armed from here
     /// on; the caller arms them without the role, for each may be a round trip, and looks for progress after that.
-    pub(super) fn to_arm(&mut self) -> SmallVec<[(QueueId, u64); 8]> {
+    pub(super) fn mark_unarmed(&mut self) -> SmallVec<[(QueueId, u64); 8]> {
         let mut missing = SmallVec::new();
         for (index, queue) in self.queues.iter_mut().enumerate() {
             let id = QueueId(index as u16);
