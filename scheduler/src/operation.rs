@@ -249,20 +249,27 @@ impl AccessList {
     }
 
     /// Adds one.
+    #[inline]
     pub fn push(&mut self, access: Access) {
+        if let Repr::Inline { len, accesses, .. } = &mut self.repr
+            && let Some(place) = accesses.get_mut(usize::from(*len))
+        {
+            *place = access;
+            *len += 1;
+            return;
+        }
+        self.push_on_heap(access);
+    }
+
+    #[cold]
+    fn push_on_heap(&mut self, access: Access) {
         match &mut self.repr {
-            Repr::Inline { len, partial, accesses } => match accesses.get_mut(usize::from(*len)) {
-                Some(place) => {
-                    *place = access;
-                    *len += 1;
-                }
-                None => {
-                    let mut all = Vec::with_capacity(2 * INLINE_ACCESSES + 2);
-                    all.extend_from_slice(accesses);
-                    all.push(access);
-                    self.repr = Repr::Heap { partial: *partial, accesses: all };
-                }
-            },
+            Repr::Inline { partial, accesses, .. } => {
+                let mut all = Vec::with_capacity(2 * INLINE_ACCESSES + 2);
+                all.extend_from_slice(accesses);
+                all.push(access);
+                self.repr = Repr::Heap { partial: *partial, accesses: all };
+            }
             Repr::Heap { accesses, .. } => accesses.push(access),
         }
     }
@@ -277,6 +284,7 @@ impl Default for AccessList {
 impl core::ops::Deref for AccessList {
     type Target = [Access];
 
+    #[inline]
     fn deref(&self) -> &[Access] {
         match &self.repr {
             Repr::Inline { len, accesses, .. } => accesses.get(..usize::from(*len)).unwrap_or(accesses),
@@ -286,6 +294,7 @@ impl core::ops::Deref for AccessList {
 }
 
 impl core::ops::DerefMut for AccessList {
+    #[inline]
     fn deref_mut(&mut self) -> &mut [Access] {
         match &mut self.repr {
             Repr::Inline { len, accesses, .. } => {
