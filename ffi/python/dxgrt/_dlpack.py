@@ -1,0 +1,74 @@
+"""DLPack for host memory: bytes as a one-dimensional tensor of ``uint8`` on the CPU.
+
+The exported structure and the object that owns the bytes are kept in ``_alive`` until the consumer calls the deleter, or until
+a capsule that nobody consumed goes away. Layouts are those of dlpack.h, versions 0 and 1.0.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import POINTER, Structure, c_char_p, c_int32, c_int64, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p
+from typing import Any
+
+CPU = (1, 0)
+_UINT = 1
+_PLAIN, _VERSIONED = b"dltensor", b"dltensor_versioned"
+
+
+class _Tensor(Structure):
+    _fields_ = [
+        ("data", c_void_p), ("device_type", c_int32), ("device_id", c_int32), ("ndim", c_int32), ("code", c_uint8),
+        ("bits", c_uint8), ("lanes", c_uint16), ("shape", POINTER(c_int64)), ("strides", POINTER(c_int64)),
+        ("byte_offset", c_uint64),
+    ]  # fmt: skip
+
+
+class _Managed(Structure):
+    _fields_ = [("tensor", _Tensor), ("manager", c_void_p), ("deleter", c_void_p)]
+
+
+class _ManagedVersioned(Structure):
+    _fields_ = [
+        ("major", c_uint32), ("minor", c_uint32), ("manager", c_void_p), ("deleter", c_void_p), ("flags", c_uint64),
+        ("tensor", _Tensor),
+    ]  # fmt: skip
+
+
+_api = ctypes.pythonapi
+_DESTRUCTOR = ctypes.PYFUNCTYPE(None, c_void_p)
+_new, _is, _pointer = _api.PyCapsule_New, _api.PyCapsule_IsValid, _api.PyCapsule_GetPointer
+_new.restype, _new.argtypes = ctypes.py_object, (c_void_p, c_char_p, _DESTRUCTOR)
+# The destructor gets a capsule that is on its way out, as a bare pointer: no reference may be taken of it.
+_is.restype, _is.argtypes = ctypes.c_int, (c_void_p, c_char_p)
+_pointer.restype, _pointer.argtypes = c_void_p, (c_void_p, c_char_p)
+
+_alive: dict[int, tuple[Any, ...]] = {}
+
+
+@ctypes.CFUNCTYPE(None, c_void_p)
+def _delete(managed: int) -> None:
+    _alive.pop(managed, None)
+
+
+@_DESTRUCTOR
+def _forget(capsule: int) -> None:
+    # A consumer renames the capsule that it takes, and calls the deleter itself.
+    for name in (_PLAIN, _VERSIONED):
+        if _is(capsule, name):
+            _alive.pop(_pointer(capsule, name), None)
+
+
+def capsule(owner: Any, address: int | None, size: int, versioned: bool) -> Any:
+    """A capsule with ``size`` bytes at ``address``, which ``owner`` keeps alive."""
+    shape, strides = (c_int64 * 1)(size), (c_int64 * 1)(1)
+    tensor = _Tensor(data=address, device_type=CPU[0], device_id=CPU[1], ndim=1, code=_UINT, bits=8, lanes=1,
+                     shape=shape, strides=strides)  # fmt: skip
+    deleter = ctypes.cast(_delete, c_void_p)
+    managed = (
+        _ManagedVersioned(major=1, minor=0, deleter=deleter, tensor=tensor)
+        if versioned
+        else _Managed(deleter=deleter, tensor=tensor)
+    )
+    at = ctypes.addressof(managed)
+    _alive[at] = (managed, shape, strides, owner)
+    return _new(at, _VERSIONED if versioned else _PLAIN, _forget)
