@@ -45,12 +45,13 @@ _pointer.restype, _pointer.argtypes = c_void_p, (c_void_p, c_char_p)
 _alive: dict[int, tuple[Any, ...]] = {}
 
 
-@ctypes.CFUNCTYPE(None, c_void_p)
 def _delete(managed: int) -> None:
     _alive.pop(managed, None)
 
 
-@_DESTRUCTOR
+_DELETER = ctypes.CFUNCTYPE(None, c_void_p)(_delete)
+
+
 def _forget(capsule: int) -> None:
     # A consumer renames the capsule that it takes, and calls the deleter itself.
     for name in (_PLAIN, _VERSIONED):
@@ -58,12 +59,15 @@ def _forget(capsule: int) -> None:
             _alive.pop(_pointer(capsule, name), None)
 
 
+_FORGET = _DESTRUCTOR(_forget)
+
+
 def capsule(owner: Any, address: int | None, size: int, versioned: bool) -> Any:
     """A capsule with ``size`` bytes at ``address``, which ``owner`` keeps alive."""
     shape, strides = (c_int64 * 1)(size), (c_int64 * 1)(1)
     tensor = _Tensor(data=address, device_type=CPU[0], device_id=CPU[1], ndim=1, code=_UINT, bits=8, lanes=1,
                      shape=shape, strides=strides)  # fmt: skip
-    deleter = ctypes.cast(_delete, c_void_p)
+    deleter = ctypes.cast(_DELETER, c_void_p)
     managed = (
         _ManagedVersioned(major=1, minor=0, deleter=deleter, tensor=tensor)
         if versioned
@@ -71,4 +75,4 @@ def capsule(owner: Any, address: int | None, size: int, versioned: bool) -> Any:
     )
     at = ctypes.addressof(managed)
     _alive[at] = (managed, shape, strides, owner)
-    return _new(at, _VERSIONED if versioned else _PLAIN, _forget)
+    return _new(at, _VERSIONED if versioned else _PLAIN, _FORGET)

@@ -208,9 +208,9 @@ class _Library:
             function = getattr(dll, f"dxgrt_{name}")
             function.restype, function.argtypes, function.errcheck = c_int32, arguments, _raise_for
             setattr(self, name, function)
-        for name, (result, *arguments) in _VALUES.items():
+        for name, (result, *values) in _VALUES.items():
             function = getattr(dll, f"dxgrt_{name}")
-            function.restype, function.argtypes = result, arguments
+            function.restype, function.argtypes = result, values
             setattr(self, name, function)
 
     def __getattr__(self, name: str) -> Any:

@@ -19,11 +19,11 @@ def log_to(logger: logging.Logger | None, level: int = logging.WARNING) -> None:
         _current = _OFF
         return
 
-    @c.LOG_CALLBACK
-    def callback(_user: int, line_level: int, target: bytes, message: bytes) -> None:
+    def line(_user: int, line_level: int, target: bytes, message: bytes) -> None:
         text = f"{target.decode(errors='replace')}: {message.decode(errors='replace')}"
         logger.log(_LEVELS.get(line_level, logging.DEBUG), "%s", text)
 
+    callback = c.LOG_CALLBACK(line)
     finest = max(number for number, mapped in _LEVELS.items() if mapped >= level or number == 1)
     c.lib.set_log_callback(finest, callback, None)
     _current = callback

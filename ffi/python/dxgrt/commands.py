@@ -165,7 +165,9 @@ def pattern_bytes(pattern: bytes) -> bytes:
 
 def encode(commands: Sequence[Command]) -> tuple[Any, list[Any], list[Any]]:
     """The commands as a C array, what it points to, and the destinations on the host."""
-    array, keep, outputs = (c.Cmd * len(commands))(), [], []
+    array = (c.Cmd * len(commands))()
+    keep: list[Any] = []
+    outputs: list[Any] = []
     for cmd, command in zip(array, commands):
         cmd.struct_size = ctypes.sizeof(c.Cmd)
         if isinstance(command, Launch):

@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING, Any, Callable, Generator, Iterable
 
 from . import _library as c
-from .errors import Error, InvalidError
+from .errors import Error, InvalidError, for_status
 
 if TYPE_CHECKING:
     from .context import Context
@@ -22,9 +22,11 @@ _waiting: dict[int, Callable[[int], None]] = {}
 _numbers = itertools.count(1)
 
 
-@c.FENCE_CALLBACK
 def _on_done(number: int, status: int) -> None:
     _waiting.pop(number)(status)
+
+
+_ON_DONE = c.FENCE_CALLBACK(_on_done)
 
 
 def when_done(context: Context, raw: c.Fence, call: Callable[[int], None]) -> None:
@@ -32,7 +34,7 @@ def when_done(context: Context, raw: c.Fence, call: Callable[[int], None]) -> No
     number = next(_numbers)
     _waiting[number] = call
     try:
-        c.lib.fence_on_done(context.handle, raw, _on_done, number)
+        c.lib.fence_on_done(context.handle, raw, _ON_DONE, number)
     except Error:
         _waiting.pop(number, None)
         raise
@@ -98,8 +100,8 @@ def _wake(waiter: asyncio.Future[None]) -> None:
 
 
 def _explained(status: int) -> Error:
-    name = c.lib.status_name(status).decode()
-    return c.errors.for_status(status, f"{name}; wait for the fence to learn why")
+    name: str = c.lib.status_name(status).decode()
+    return for_status(status, f"{name}; wait for the fence to learn why")
 
 
 def _array(fences: Iterable[Fence]) -> tuple[Context, Any, int]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Sequence
 
 from . import _library as c
 from .commands import Command, Dims, Place, dims, encode, pack, place
+from .errors import InvalidError
 from .fence import Fence
 from .stream import Stream, keep_until
 
@@ -78,7 +79,7 @@ class Graph:
         offsets = flat = None
         if after is not None:
             if len(after) != count:
-                raise c.errors.InvalidError(f"{len(after)} lists of dependencies for {count} nodes; give one for each")
+                raise InvalidError(f"{len(after)} lists of dependencies for {count} nodes; give one for each")
             offsets, flat = (ctypes.c_uint32 * (count + 1))(), (ctypes.c_uint32 * sum(map(len, after)))()
             at = 0
             for node, before in enumerate(after):

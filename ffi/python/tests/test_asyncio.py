@@ -53,11 +53,13 @@ def test_cancellation_leaves_nothing_behind():
         await gpu.stream.fence
 
     with dxgrt.open("software") as gpu:
-        x, before = gpu.alloc(1 << 26), None
-        for _ in range(2):
+        x = gpu.alloc(1 << 26)
+        asyncio.run(main(gpu, x))
+        before = descriptors()
+        for _ in range(5):
             asyncio.run(main(gpu, x))
-            before, earlier = descriptors(), before
-            assert earlier is None or before <= earlier
+        # A hundred waits that kept theirs would be seen.
+        assert descriptors() <= before + 2
 
 
 async def _awaited(fence):
