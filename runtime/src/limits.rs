@@ -291,7 +291,7 @@ mod tests {
         open.check_change(&next).unwrap();
         next.hardware_queues = 2;
         let error = open.check_change(&next).unwrap_err();
-        assert!(error.to_string().contains("fixed at 8"), "{error}");
+        assert!(error.to_string().contains("fixed at 32"), "{error}");
         let mut next = open;
         next.device_operations.high += 1;
         assert!(open.check_change(&next).is_err(), "the queue has no room for more");

@@ -66,8 +66,15 @@ pub struct Config {
     pub long_operation: Nanos,
     /// What a kernel that was never measured counts as.
     pub unknown_kernel: Nanos,
-    /// Streams gather on one hardware queue until it has this much estimated work, then spread to the next.
-    pub spread_load: Nanos,
+    /// How long the host is busy with one submission, as measured: submissions that come faster only queue up there.
+    /// 0: not measured; then what a submission costs the caller stands for it.
+    pub host_interval: Nanos,
+    /// How long a submission keeps its queue from the next one: the whole round trip where messages are not posted.
+    pub queue_interval: Nanos,
+    /// Blocks that the device runs at one time.
+    pub device_blocks: u32,
+    /// From the call that submits until the device can start, as measured, the host's own time included.
+    pub host_reach: Nanos,
     /// Copy rate for estimates, in bytes per microsecond.
     pub copy_bytes_per_us: u64,
 }
@@ -77,7 +84,7 @@ impl Default for Config {
         Self {
             policy: Policy::Adaptive,
             limits: Limits::default(),
-            queues: 8,
+            queues: 32,
             in_flight_max: 8,
             stream_bound: Bound::new(4096, 2048),
             device_bound: Bound::new(65_536, 32_768),
@@ -87,11 +94,14 @@ impl Default for Config {
             // whoever follows within that time would have cost a submission more.
             gather_fraction_256: 128,
             gather_min: 500,
-            gather_max: 20_000,
+            gather_max: 50_000,
             // About the time of a full round trip with wake-up: what a small operation's owner notices.
             long_operation: 100_000,
             unknown_kernel: 10_000_000,
-            spread_load: 200_000,
+            host_interval: 0,
+            queue_interval: 0,
+            device_blocks: u32::MAX,
+            host_reach: 0,
             // 10 GB/s, an assumption; only estimates depend on it.
             copy_bytes_per_us: 10_000,
         }

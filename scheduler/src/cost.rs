@@ -2,12 +2,14 @@
 //!
 //! A kernel counts as `Config::unknown_kernel` until something is known of it. A measured time (`handle_kernel_time`)
 //! is believed; until there is one, the time of a batch that contained it bounds it from above, and a batch of that one
-//! launch alone measures it.
+//! launch alone measures it. What it most likely takes, for choosing queues and times to submit, is fitted to the times of
+//! small batches; the mean of all dispatches stands for what was never in one.
 
 use alloc::vec::Vec;
 
 use crate::config::Config;
 use crate::operation::{CostKey, Nanos, Work};
+use crate::window::Mean;
 
 /// Ids index tables; what is above this would make them huge and is refused (streams, events) or stays unknown (costs).
 pub(crate) const IDS_MAX: u32 = 1 << 20;
@@ -15,10 +17,15 @@ pub(crate) const IDS_MAX: u32 = 1 << 20;
 /// What a copy or fill costs besides its bytes: about one launch (a graph node on WSL 2 takes 0.58 µs).
 const COPY_BASE: Nanos = 600;
 
+/// The time of a batch of more dispatches says nothing about one of them.
+const TELLING: u32 = 8;
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Estimate {
-    /// 0: nothing known.
+    /// An upper bound; 0: nothing known.
     time: Nanos,
+    /// What it most likely takes; 0: nothing known.
+    likely: Nanos,
     measured: bool,
 }
 
@@ -26,6 +33,8 @@ struct Estimate {
 #[derive(Debug, Default)]
 pub(crate) struct CostTable {
     estimates: Vec<Estimate>,
+    /// What a dispatch takes, over all of them.
+    mean: Mean,
 }
 
 impl CostTable {
@@ -35,7 +44,7 @@ impl CostTable {
     pub(crate) fn time(&self, work: &Work, config: &Config) -> (Nanos, Nanos) {
         match work {
             Work::Launch { cost, .. } => match self.estimates.get(cost.0 as usize) {
-                Some(estimate) if estimate.time != 0 => (estimate.time, estimate.time),
+                Some(estimate) if estimate.time != 0 => (estimate.time, estimate.likely),
                 _ => (config.unknown_kernel, 0),
             },
             Work::Copy { len, .. } | Work::Fill { len, .. } => {
@@ -57,16 +66,36 @@ impl CostTable {
         if let Some(estimate) = self.entry(key) {
             let time = time.max(1);
             estimate.time = if estimate.measured { blend(estimate.time, time) } else { time };
+            estimate.likely = estimate.time;
             estimate.measured = true;
         }
     }
 
-    /// A batch with this launch took `time`; `alone`: it contained nothing else.
-    pub(crate) fn bounded(&mut self, key: CostKey, time: Nanos, alone: bool) {
+    /// What a kernel most likely takes of which nothing is known.
+    pub(crate) fn mean(&self, unseen: Nanos) -> Nanos {
+        self.mean.or(unseen)
+    }
+
+    /// A batch of so many dispatches took `time`.
+    pub(crate) fn dispatched(&mut self, dispatches: u32, time: Nanos) {
+        if dispatches > 0 {
+            self.mean.add(time / u64::from(dispatches));
+        }
+    }
+
+    /// A batch of so many dispatches, this launch among them, took `time`, where `load` was expected; `alone`: it was the
+    /// only operation.
+    pub(crate) fn bounded(&mut self, key: CostKey, time: Nanos, load: Nanos, dispatches: u32, alone: bool) {
+        let mean = self.mean.or(time);
         if let Some(estimate) = self.entry(key)
             && !estimate.measured
         {
             let time = time.max(1);
+            let before = if estimate.likely == 0 { mean } else { estimate.likely };
+            let fitted = u128::from(before) * u128::from(time) / u128::from(load.max(1));
+            if dispatches <= TELLING {
+                estimate.likely = blend(before, u64::try_from(fitted).unwrap_or(time)).clamp(1, time);
+            }
             if estimate.time == 0 || time < estimate.time {
                 estimate.time = time;
             } else if alone {
@@ -104,14 +133,14 @@ mod tests {
         let config = Config::default();
         let mut costs = CostTable::default();
         assert_eq!(costs.time(&LAUNCH, &config), (10_000_000, 0));
-        costs.bounded(KEY, 5_000, false);
+        costs.bounded(KEY, 5_000, 5_000, 3, false);
         assert_eq!(costs.time(&LAUNCH, &config).0, 5_000);
-        costs.bounded(KEY, 9_000, false);
+        costs.bounded(KEY, 9_000, 9_000, 3, false);
         assert_eq!(costs.time(&LAUNCH, &config).0, 5_000, "a longer batch says nothing about one launch in it");
-        costs.bounded(KEY, 9_000, true);
+        costs.bounded(KEY, 9_000, 9_000, 1, true);
         assert_eq!(costs.time(&LAUNCH, &config).0, 6_000);
         costs.measured(KEY, 4_000);
-        costs.bounded(KEY, 1, true);
+        costs.bounded(KEY, 1, 1, 1, true);
         assert_eq!(costs.time(&LAUNCH, &config).0, 4_000, "a measurement is believed");
         costs.measured(KEY, 8_000);
         assert_eq!(costs.time(&LAUNCH, &config).0, 5_000);

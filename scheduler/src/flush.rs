@@ -1,19 +1,20 @@
-//! When a hardware queue's gathered operations become a batch.
+//! When gathered operations become a batch.
 //!
-//! The law, per hardware queue, with C the measured cost of a submission:
+//! The law, with I how long the host is busy with a submission and R the way from the call to the device (both measured
+//! when a device is opened; where I is not, what a submission costs the caller):
 //!
-//! 1. Nothing goes while the queue has its window of batches in flight (module `window`) or the ring its budget of
-//!    bytes (module `ring`). What arrives meanwhile gathers, so batches grow with load by themselves.
-//! 2. With room, it goes at once if it reached a cap, if a flush or a drain asked, or if the queue is idle and somebody
-//!    waits: a lone operation is never delayed for company.
-//! 3. Idle and nobody waits: C/2 after the first operation (at least 0.5 µs, at most 20 µs). Going costs C; another
-//!    C follows if more arrives just after. Waiting C/2 costs at most half of what it can save.
-//! 4. Busy with room: that deadline too, but not within C of the queue's last batch, waiters or not. The device has
-//!    work, so a submission only pays if it takes more along than the last left; at most all of the submitter's time
-//!    goes into submissions that way, and a waiter loses at most one C.
+//! 1. Nothing goes to a queue that has its window of batches in flight (module `window`), or while the ring has its budget
+//!    of bytes (module `ring`) or the device all the blocks it can run. What arrives meanwhile gathers, and merges.
+//! 2. Submissions are I apart, posted so that each reaches the host when it is ready: earlier would only queue there.
+//! 3. Then, at once: what was asked for or fills a batch; what somebody waits for, if its queue is idle or it is tied to it.
+//! 4. Idle and nobody waits: I/2 after the first operation (0.5 to 50 µs; the whole round trip stands for I where messages
+//!    are not posted). Going costs I, and another I if more follows: waiting half of it costs at most half of the saving.
+//! 5. Busy: in time to arrive when the queue runs dry, R before its estimated end. But with more than 8·R ahead, and others
+//!    in flight beside it, not before it is idle: an eighth is lost at most, and its streams are free again to merge.
+//! 6. Who goes: what somebody waits for first, then the oldest. Streams with nothing in flight may go to any queue, and go
+//!    to an idle one; modules `free` and `choose` say in which company.
 //!
-//! Constants: C/2 is the break-even above; 0.5 µs is a few enqueues, 20 µs is half a round trip, beyond which the delay
-//! would show although nobody asked for it. Nothing has to be set by the user.
+//! Constants: 0.5 µs is a few enqueues, 50 µs a round trip with its wake-up. Nothing has to be set by the user.
 
 use crate::batch::FlushReason;
 use crate::config::{Config, Policy};
@@ -40,11 +41,22 @@ pub(crate) struct View {
     pub(crate) window: u32,
     /// When the first of what could go became ready.
     pub(crate) gather_start: Nanos,
-    /// When the queue's last batch was made.
-    pub(crate) last_batch: Nanos,
-    /// Measured cost of a submission.
+    /// When the host is ready for one more submission, if it is posted then.
+    pub(crate) slot: Nanos,
+    /// Whether the streams are free to go to any queue.
+    pub(crate) free: bool,
+    /// Estimated time of what the queue has in flight.
+    pub(crate) ahead: Nanos,
+    /// From the call that submits until the device can start.
+    pub(crate) reach: Nanos,
+    /// When a submission must be posted to reach the device before the queue runs dry.
+    pub(crate) dry: Nanos,
+    /// How long a submission keeps the host, or its queue, from the next one.
     pub(crate) cost: Nanos,
 }
+
+/// A queue with so many times the way to the device ahead of it may run dry for once: rule 5.
+const AHEAD_REACHES: u64 = 8;
 
 /// From when on the batch goes, and why. `None`: something other than time must happen first.
 pub(crate) fn due(view: &View, config: &Config) -> Option<(Nanos, FlushReason)> {
@@ -59,6 +71,16 @@ pub(crate) fn due(view: &View, config: &Config) -> Option<(Nanos, FlushReason)> 
     if view.busy || view.in_flight >= view.window {
         return None;
     }
+    if !view.free
+        && view.in_flight > 0
+        && view.device_in_flight > view.in_flight
+        && view.reach > 0
+        && view.ahead > AHEAD_REACHES.saturating_mul(view.reach)
+        && !view.draining
+        && !view.flushing
+    {
+        return None;
+    }
     let at_once = if view.ready.operations >= operations {
         Some(FlushReason::CapOperations)
     } else if view.ready.bytes >= u64::from(config.limits.bytes) {
@@ -69,20 +91,22 @@ pub(crate) fn due(view: &View, config: &Config) -> Option<(Nanos, FlushReason)> 
         Some(FlushReason::Drain)
     } else if view.flushing {
         Some(FlushReason::Explicit)
-    } else if view.waiting && view.in_flight == 0 {
-        Some(FlushReason::Waiter)
     } else {
         None
     };
+    let at = if view.free && view.in_flight > 0 { view.slot.max(view.dry) } else { view.slot };
     if let Some(reason) = at_once {
-        return Some((0, reason));
+        let asked = matches!(reason, FlushReason::Drain | FlushReason::Explicit);
+        return Some((if asked { 0 } else { at }, reason));
     }
-    let idle_deadline = view.gather_start.saturating_add(gather_time(view.cost, config));
+    if view.waiting {
+        return Some((at, FlushReason::Waiter));
+    }
+    let idle_deadline = view.slot.max(view.gather_start.saturating_add(gather_time(view.cost, config)));
     Some(if view.in_flight == 0 {
         (idle_deadline, FlushReason::IdleDeadline)
     } else {
-        let reason = if view.waiting { FlushReason::Waiter } else { FlushReason::PipelineRoom };
-        (idle_deadline.max(view.last_batch.saturating_add(view.cost)), reason)
+        (idle_deadline.max(view.dry), FlushReason::PipelineRoom)
     })
 }
 
@@ -107,7 +131,11 @@ mod tests {
             busy: false,
             window: 2,
             gather_start: 1_000,
-            last_batch: 900,
+            slot: 0,
+            dry: 0,
+            free: false,
+            ahead: 0,
+            reach: 0,
             cost: 4_000,
         }
     }
@@ -125,16 +153,37 @@ mod tests {
     fn idle_and_nobody_waits_gathers_for_half_a_submission() {
         assert_eq!(verdict(view()), Some((3_000, FlushReason::IdleDeadline)));
         assert_eq!(verdict(View { cost: 10, ..view() }), Some((1_500, FlushReason::IdleDeadline)));
-        assert_eq!(verdict(View { cost: u64::MAX, ..view() }), Some((21_000, FlushReason::IdleDeadline)));
+        assert_eq!(verdict(View { cost: u64::MAX, ..view() }), Some((51_000, FlushReason::IdleDeadline)));
     }
 
     #[test]
-    fn busy_gathers_until_a_submission_has_passed_since_the_last() {
-        let busy = View { in_flight: 1, device_in_flight: 1, ..view() };
-        assert_eq!(verdict(busy), Some((4_900, FlushReason::PipelineRoom)));
-        assert_eq!(verdict(View { waiting: true, ..busy }), Some((4_900, FlushReason::Waiter)));
-        assert_eq!(verdict(View { flushing: true, ..busy }), Some((0, FlushReason::Explicit)));
-        assert_eq!(verdict(View { draining: true, ..busy }), Some((0, FlushReason::Drain)));
+    fn nothing_goes_before_the_host_is_ready_for_it() {
+        let early = View { slot: 7_000, ..view() };
+        assert_eq!(verdict(early), Some((7_000, FlushReason::IdleDeadline)));
+        assert_eq!(verdict(View { waiting: true, ..early }), Some((7_000, FlushReason::Waiter)));
+        assert_eq!(verdict(View { flushing: true, ..early }), Some((0, FlushReason::Explicit)), "asked for");
+    }
+
+    #[test]
+    fn a_busy_queue_gets_more_in_time_before_it_runs_dry() {
+        let busy = View { in_flight: 1, device_in_flight: 1, slot: 4_000, dry: 9_000, ..view() };
+        assert_eq!(verdict(busy), Some((9_000, FlushReason::PipelineRoom)));
+        assert_eq!(verdict(View { waiting: true, ..busy }), Some((4_000, FlushReason::Waiter)));
+        let free = View { free: true, waiting: true, ..busy };
+        assert_eq!(
+            verdict(free),
+            Some((9_000, FlushReason::Waiter)),
+            "who may go anywhere waits for where it is first"
+        );
+    }
+
+    #[test]
+    fn with_much_ahead_a_queue_beside_others_gets_no_more() {
+        let busy = View { in_flight: 1, device_in_flight: 2, ahead: 100_000, reach: 9_000, ..view() };
+        assert_eq!(verdict(busy), None);
+        assert!(verdict(View { device_in_flight: 1, ..busy }).is_some(), "alone");
+        assert!(verdict(View { flushing: true, ..busy }).is_some(), "asked for");
+        assert!(verdict(View { ahead: 50_000, ..busy }).is_some());
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod config;
 mod cost;
 mod event;
 mod flush;
+mod free;
 mod hazard;
 mod merge;
 mod operation;

@@ -36,6 +36,12 @@ pub(crate) struct InFlight<T> {
     pub(crate) ring_bytes: u32,
     pub(crate) submitted_at: Nanos,
     pub(crate) load: Nanos,
+    /// When the host is through with it, as far as is known.
+    pub(crate) arrival: Nanos,
+    /// Blocks that it keeps busy on average.
+    pub(crate) width: u64,
+    /// Groups of it that the device runs.
+    pub(crate) dispatches: u32,
     /// Kernels in it whose time is not measured.
     pub(crate) unmeasured: SmallVec<[CostKey; 8]>,
     /// Whether it has one operation only.
@@ -61,10 +67,10 @@ pub(crate) struct Queue<T> {
     /// Estimated time of what is pending (blocked or ready) and of what is in flight.
     pub(crate) pending_load: Nanos,
     pub(crate) in_flight_load: Nanos,
+    /// Estimated end of what is in flight.
+    pub(crate) end: Nanos,
     /// When `ready` became non-empty.
     pub(crate) gather_start: Nanos,
-    /// When its last batch was made.
-    pub(crate) last_batch: Nanos,
     /// Batches in flight, in order.
     pub(crate) batches: VecDeque<InFlight<T>>,
     /// Progress values: the last one given out, submitted, reached.
@@ -91,8 +97,8 @@ impl<T> Queue<T> {
             busy: false,
             pending_load: 0,
             in_flight_load: 0,
+            end: 0,
             gather_start: 0,
-            last_batch: 0,
             batches: VecDeque::new(),
             issued: 0,
             submitted: 0,
@@ -121,10 +127,14 @@ impl<T> Queue<T> {
         self.lists[priority as usize].push_front(stream);
     }
 
+    /// Whether streams of low priority come first this time.
+    pub(crate) const fn is_low_first(&self) -> bool {
+        self.turn % LOW_FIRST_EVERY == LOW_FIRST_EVERY - 1
+    }
+
     /// The next stream to take from.
     pub(crate) fn pop(&mut self) -> Option<u32> {
-        let low_first = self.turn % LOW_FIRST_EVERY == LOW_FIRST_EVERY - 1;
-        if low_first {
+        if self.is_low_first() {
             self.lists.iter_mut().rev().find_map(VecDeque::pop_front)
         } else {
             self.lists.iter_mut().find_map(VecDeque::pop_front)
@@ -136,25 +146,15 @@ impl<T> Queue<T> {
     }
 }
 
-/// The queue for a stream without long operations.
-///
-/// Streams gather on one queue until it has `Config::spread_load` of work, because few large submissions are cheaper
-/// than many small ones; then they spread. Urgent streams go where the least work is. The last queue is left to long
-/// operations.
-pub(crate) fn place_short<T>(queues: &[Queue<T>], priority: Priority, config: &Config) -> u16 {
+/// The queue for a batch of streams that are free to go anywhere: one without work if there is one, else the one that is
+/// through first; `None` while none has room. The last queue is left to long operations.
+pub(crate) fn place<T>(queues: &[Queue<T>], has_room: impl Fn(&Queue<T>) -> bool) -> Option<u16> {
     let usable = &queues[..queues.len().saturating_sub(1).max(1)];
-    let mut best = 0;
-    let mut best_load = Nanos::MAX;
-    for (index, queue) in usable.iter().enumerate().filter(|(_, queue)| !queue.long) {
-        let load = queue.load();
-        if priority != Priority::High && load < config.spread_load {
-            return index as u16;
-        }
-        if load < best_load {
-            (best, best_load) = (index, load);
-        }
-    }
-    best as u16
+    // Where every queue is taken by long operations, there is no keeping away from them.
+    let all_long = usable.iter().all(|queue| queue.long);
+    let open = || usable.iter().enumerate().filter(|(_, queue)| (all_long || !queue.long) && has_room(queue));
+    let unused = open().find(|(_, queue)| queue.is_unused());
+    unused.or_else(|| open().min_by_key(|(_, queue)| (queue.end, queue.load()))).map(|(index, _)| index as u16)
 }
 
 /// The queue for a stream whose next operation is long: one of its own if there is one, else the least loaded of those
@@ -181,19 +181,22 @@ mod tests {
     }
 
     #[test]
-    fn short_streams_gather_then_spread() {
-        let config = Config::default();
+    fn free_streams_go_where_no_work_is() {
         let mut queues = queues(4);
-        assert_eq!(place_short(&queues, Priority::Normal, &config), 0);
-        queues[0].pending_load = config.spread_load;
-        assert_eq!(place_short(&queues, Priority::Normal, &config), 1);
-        queues[1].in_flight_load = config.spread_load + 5;
-        queues[2].pending_load = config.spread_load + 9;
-        assert_eq!(place_short(&queues, Priority::Normal, &config), 0, "the last one is for long operations");
-        queues[0].pending_load = 2;
-        queues[1].in_flight_load = 1;
-        assert_eq!(place_short(&queues, Priority::High, &config), 1);
-        assert_eq!(place_short(&self::queues(1), Priority::High, &config), 0);
+        assert_eq!(place(&queues, |_| true), Some(0));
+        queues[0].assigned = 1;
+        assert_eq!(place(&queues, |_| true), Some(1));
+        for (queue, end) in queues.iter_mut().zip([7, 9, 5, 1]) {
+            queue.assigned = 1;
+            queue.end = end;
+        }
+        assert_eq!(place(&queues, |_| true), Some(2), "the last one is for long operations");
+        assert_eq!(place(&queues, |queue| queue.end > 5), Some(0));
+        assert_eq!(place(&queues, |_| false), None);
+        assert_eq!(place(&self::queues(1), |_| true), Some(0));
+        let mut only = self::queues(1);
+        only[0].long = true;
+        assert_eq!(place(&only, |_| true), Some(0), "there is no other");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use crate::bounds::Watermark;
+use crate::free::FreeMark;
 use crate::hazard::WaveAccesses;
 use crate::operation::{Nanos, Point, Priority};
 use crate::slab::NIL;
@@ -94,6 +95,8 @@ pub(crate) struct Stream {
     pub(crate) tail: u32,
     pub(crate) pending: Totals,
     pub(crate) in_flight: u32,
+    /// Its standing among the streams that are free to go anywhere.
+    pub(crate) free: FreeMark,
     /// Accepted and not complete.
     pub(crate) mark: Watermark,
     /// Last ticket accepted, batched, complete. Each at most the one before.
@@ -128,6 +131,7 @@ impl Stream {
             tail: NIL,
             pending: Totals::default(),
             in_flight: 0,
+            free: FreeMark::default(),
             mark: Watermark::new(),
             accepted: 0,
             batched: 0,

@@ -107,6 +107,15 @@ impl LaunchTable {
         &mut self.entries[at]
     }
 
+    /// The group of this wave and key, if there is one.
+    fn get(&self, wave: u32, key: u64) -> Option<u32> {
+        if self.used == 0 {
+            return None;
+        }
+        let entry = &self.entries[self.find(wave, key)];
+        (entry.stamp == self.stamp).then_some(entry.group)
+    }
+
     /// Where it is, or where it would go. At least half of the table is free, so the walk ends.
     fn find(&self, wave: u32, key: u64) -> usize {
         let mask = self.entries.len() - 1;
@@ -142,6 +151,8 @@ pub(crate) struct Draft {
     groups: Vec<GroupDraft>,
     waves: Vec<WaveDraft>,
     launches: LaunchTable,
+    /// The first wave of each merge key, with wave 0 standing for all.
+    keys: LaunchTable,
     /// Groups in their final order, then operations in theirs.
     order: Vec<u32>,
     slots: Vec<u32>,
@@ -155,6 +166,8 @@ pub(crate) struct Draft {
     pub(crate) bytes: u64,
     pub(crate) gpu_time: Nanos,
     pub(crate) load: Nanos,
+    /// Blocks times time.
+    pub(crate) area: u128,
 }
 
 impl Draft {
@@ -164,6 +177,7 @@ impl Draft {
             groups: Vec::new(),
             waves: Vec::new(),
             launches: LaunchTable::new(),
+            keys: LaunchTable::new(),
             order: Vec::new(),
             slots: Vec::new(),
             values: Vec::new(),
@@ -173,6 +187,7 @@ impl Draft {
             bytes: 0,
             gpu_time: 0,
             load: 0,
+            area: 0,
         }
     }
 
@@ -181,12 +196,24 @@ impl Draft {
         self.groups.clear();
         self.waves.clear();
         self.launches.clear();
+        self.keys.clear();
         self.touched.clear();
         self.waits.clear();
         self.unmeasured.clear();
         self.bytes = 0;
         self.gpu_time = 0;
         self.load = 0;
+        self.area = 0;
+    }
+
+    /// The first wave with launches of this merge key.
+    pub(crate) fn first_wave(&self, key: u64) -> Option<u32> {
+        self.keys.get(0, key)
+    }
+
+    /// Waves so far.
+    pub(crate) fn depth(&self) -> u32 {
+        self.waves.len() as u32
     }
 
     /// Operations picked.
@@ -202,8 +229,8 @@ impl Draft {
         }
     }
 
-    /// Puts an operation into a wave. `wanted`: somebody waits for it.
-    pub(crate) fn pick(&mut self, slot: u32, work: &Work, wave: u32, wanted: bool) {
+    /// Puts an operation into a wave. `wanted`: somebody waits for it. True if it is the first of its group.
+    pub(crate) fn pick(&mut self, slot: u32, work: &Work, wave: u32, wanted: bool) -> bool {
         while self.waves.len() <= wave as usize {
             self.waves.push(WaveDraft { singles: [NIL; SINGLE_KINDS], wanted: false });
         }
@@ -216,13 +243,21 @@ impl Draft {
             Work::Launch { merge: None, .. } => &mut alone,
             _ => &mut draft.singles[single_index(kind)],
         };
-        if *group == NIL {
+        let first = *group == NIL;
+        if first && let Work::Launch { merge: Some(key), .. } = work {
+            let entry = &mut self.keys.entry(0, *key).group;
+            if *entry == NIL {
+                *entry = wave;
+            }
+        }
+        if first {
             *group = self.groups.len() as u32;
             self.groups.push(GroupDraft { wave, kind, count: 0, at: 0 });
         }
         let group = *group;
         self.groups[group as usize].count += 1;
         self.picks.push((slot, group));
+        first
     }
 
     /// Moves everything into `out` and gives progress values, counted on from `issued`, to the waves that are wanted

@@ -175,7 +175,7 @@ impl Engine {
         // Room for everything that admission lets in, so that a push after it cannot fail.
         let (queue, operations) = EnqueueQueue::new(bound.high as usize);
         let (controls, requests) = EnqueueQueue::new(CONTROLS);
-        let config = settings::scheduler_config(&settings, backend.queues());
+        let config = settings::scheduler_config(&settings, backend.queues(), &backend.costs());
         let state = State::new(config, backend.queues(), operations, requests);
         Ok(Engine {
             queue,
@@ -356,7 +356,7 @@ impl Engine {
     }
 
     fn scheduler_config(&self) -> dxg_scheduler::Config {
-        settings::scheduler_config(&self.settings.load(), self.backend.queues())
+        settings::scheduler_config(&self.settings.load(), self.backend.queues(), &self.backend.costs())
     }
 
     /// Whether operations go one by one; `Some(true)`: waiting by spinning.

@@ -189,9 +189,9 @@ impl Gpu {
         let time = packet.time(&self.capacity);
         let end = match packet.engine {
             Engine::Blocks(blocks) => {
-                let started = self.slots.start(launched, blocks);
-                self.used += u128::from(time) * u128::from(started.slots);
-                self.slots.complete(started, started.start.saturating_add(time))
+                let (end, slots) = self.slots.run(launched, blocks, time);
+                self.used += u128::from(time) * u128::from(slots);
+                end
             }
             Engine::Copy(direction) => self.slots.copy_for(direction, launched, time),
         };

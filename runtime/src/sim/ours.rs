@@ -4,7 +4,7 @@
 //! each hardware queue has a thread that sits in the round trip, as the runtime has. That the driver thread is awake is an
 //! assumption: what waking it costs is measured live.
 
-use dxg_io::software::params::Parameters;
+use dxg_io::software::params::{Parameters, nanos};
 use dxg_scheduler::{
     Batch, Config, CopyKind, CostKey, GroupKind, Hazard, Operation, Priority, QueueId, Scheduler, StreamId, Ticket,
     Work,
@@ -35,7 +35,21 @@ pub(super) struct Ours {
 impl Ours {
     pub(super) fn new(parameters: &Parameters, streams: u32, queues: u16) -> Ours {
         let unbounded = dxg_scheduler::Bound::new(u32::MAX, u32::MAX - 1);
-        let config = Config { stream_bound: unbounded, device_bound: unbounded, ..Config::default() };
+        // What the runtime measures when it opens a device.
+        let host_interval = nanos(parameters.host_message_us) + nanos(parameters.host_submission_us);
+        let posting = match parameters.async_messages {
+            true => nanos(parameters.posted_us) + nanos(parameters.doorbell_us),
+            false => nanos(parameters.round_trip_us / 2.0),
+        };
+        let config = Config {
+            stream_bound: unbounded,
+            device_bound: unbounded,
+            host_interval,
+            device_blocks: parameters.block_slots,
+            queue_interval: if parameters.async_messages { 0 } else { host_interval + nanos(parameters.round_trip_us) },
+            host_reach: posting + host_interval,
+            ..Config::default()
+        };
         let mut scheduler = Scheduler::new(config);
         for stream in 0..streams {
             scheduler.handle_stream(StreamId(stream), Priority::Normal);

@@ -215,7 +215,7 @@ fn limits_without_sense() {
     says(Device::builder().selector("software").policy(Policy::Fixed(0)).open(), &["fixed:0"]);
     let device = device();
     let fixed = Limits { hardware_queues: 3, ..Limits::default() };
-    says(device.set_limits(fixed), &["hardware_queues", "fixed at 8"]);
+    says(device.set_limits(fixed), &["hardware_queues", "fixed at 32"]);
     device.set_limits(Limits { batch_operations: 2, ..Limits::default() }).unwrap();
     assert_eq!(device.limits().batch_operations, 2);
     device.set_policy(Policy::OneByOne).unwrap();

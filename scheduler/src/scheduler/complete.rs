@@ -107,18 +107,31 @@ impl<T> Scheduler<T> {
     fn complete_batch(&mut self, number: usize) {
         let queue = &mut self.queues[number];
         let Some(mut batch) = queue.batches.pop_front() else { return };
-        let time = self.now.saturating_sub(batch.submitted_at.max(queue.last_completion));
+        let time = self.now.saturating_sub(batch.arrival.max(queue.last_completion));
         queue.batch_time.add(time);
         queue.last_completion = self.now;
+        let drained = queue.batches.is_empty();
+        if drained {
+            queue.end = self.now;
+        }
         queue.in_flight_load = queue.in_flight_load.saturating_sub(batch.load);
         for key in batch.unmeasured.drain(..) {
-            self.costs.bounded(key, time, batch.alone);
+            self.costs.bounded(key, time, batch.load, batch.dispatches, batch.alone);
         }
+        self.costs.dispatched(batch.dispatches, time);
         self.ring.completed(batch.ring_bytes);
         self.batches_in_flight -= 1;
+        self.width -= batch.width;
         self.retired.push(batch.operations);
         batch.marks.clear();
         self.spare_marks.push(batch.marks);
+        if drained && !self.queues[number].long {
+            // Nothing ties these streams to this queue any more.
+            while let Some(index) = self.queues[number].pop() {
+                self.delist(index);
+                self.move_stream(index, self.config.queues);
+            }
+        }
     }
 
     /// An operation that is in flight, for telling people what failed. Looks at everything in flight.

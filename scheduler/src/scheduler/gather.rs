@@ -4,8 +4,7 @@
 //! stream whose first operation waits for a record that is not batched is in that record's list instead and counted
 //! nowhere: the law of `flush` then sees only what could really go.
 
-use crate::operation::{Point, Ticket};
-use crate::queue::place_short;
+use crate::operation::{Point, StreamId, Ticket};
 use crate::scheduler::Scheduler;
 use crate::slab::NIL;
 use crate::stream::{NO_QUEUE, Standing, Totals};
@@ -23,7 +22,7 @@ impl<T> Scheduler<T> {
         }
         stream.tail = slot;
         if stream.queue == NO_QUEUE {
-            stream.queue = place_short(&self.queues, stream.priority, &self.config);
+            stream.queue = self.config.queues;
             self.queues[usize::from(stream.queue)].assigned += 1;
         }
         let queue = &mut self.queues[usize::from(stream.queue)];
@@ -35,7 +34,7 @@ impl<T> Scheduler<T> {
         }
     }
 
-    /// Makes a stream with pending operations ready on its queue.
+    /// Makes a stream with pending operations ready on its queue. `first`: it keeps the place it had.
     pub(super) fn enlist(&mut self, index: u32, first: bool) {
         let stream = &mut self.streams[index as usize];
         let queue = &mut self.queues[usize::from(stream.queue)];
@@ -48,12 +47,19 @@ impl<T> Scheduler<T> {
         queue.waiting += u32::from(stream.counts_as_waiting);
         queue.flushing += u32::from(stream.counts_as_flushing);
         queue.ready.add(stream.pending);
-        if first {
+        if stream.queue == self.config.queues {
+            self.free.add(index, stream, self.now, first);
+        } else if first {
             queue.push_front(index, stream.priority);
         } else {
             queue.push_back(index, stream.priority);
         }
-        self.active |= 1 << stream.queue;
+        self.active |= 1_u64 << stream.queue;
+    }
+
+    /// Makes a free stream that was only looked at ready again, where it stood.
+    pub(super) fn enlist_again(&mut self, index: u32) {
+        self.enlist(index, true);
     }
 
     /// Takes a ready stream, already out of the list, out of its queue's totals.
@@ -67,7 +73,7 @@ impl<T> Scheduler<T> {
         stream.counts_as_flushing = false;
         stream.standing = Standing::Empty;
         if queue.ready.operations == 0 {
-            self.active &= !(1 << stream.queue);
+            self.active &= !(1_u64 << stream.queue);
         }
     }
 
@@ -123,8 +129,8 @@ impl<T> Scheduler<T> {
     pub(super) fn urge(&mut self, point: Point, waiting: bool, flushing: bool) {
         let mut at = point;
         loop {
-            let Point { stream, ticket: Ticket(ticket) } = at;
-            let stream = &mut self.streams[stream.0 as usize];
+            let Point { stream: StreamId(index), ticket: Ticket(ticket) } = at;
+            let stream = &mut self.streams[index as usize];
             let known = (!waiting || stream.waiter_until >= ticket) && (!flushing || stream.flush_until >= ticket);
             if known || stream.batched >= ticket {
                 return;
@@ -147,6 +153,9 @@ impl<T> Scheduler<T> {
                     if flushing && !stream.counts_as_flushing {
                         stream.counts_as_flushing = true;
                         queue.flushing += 1;
+                    }
+                    if stream.queue == self.config.queues {
+                        self.free.rank(index, stream);
                     }
                     return;
                 }

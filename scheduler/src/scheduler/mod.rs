@@ -4,9 +4,11 @@
 //! in the ready list of the hardware queue it sticks to (`gather`); when the law of `flush` says so, `poll_batch` takes
 //! from the ready streams in turn and makes a batch (`make`); `handle_progress` completes its waves (`complete`).
 
+mod choose;
 mod complete;
 mod gather;
 mod make;
+mod pick;
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -16,6 +18,7 @@ use crate::bounds::Watermark;
 use crate::config::Config;
 use crate::cost::{CostTable, IDS_MAX};
 use crate::event::{Events, Record};
+use crate::free::FreeStreams;
 use crate::operation::{
     CostKey, EventId, Nanos, Operation, Point, Priority, RejectReason, Rejected, StreamId, Ticket, Work,
 };
@@ -73,14 +76,24 @@ pub struct Scheduler<T> {
     slab: Slab<T>,
     streams: Vec<Stream>,
     events: Events,
+    /// The hardware queues, and behind them the list of streams that are free to go to any of them.
     queues: Vec<Queue<T>>,
+    /// The order of the free streams.
+    free: FreeStreams,
+    /// Room for a batch's making: free streams that were left, and those with operations in it.
+    left: Vec<u32>,
+    members: Vec<u32>,
     /// One bit per queue with ready streams.
-    active: u32,
+    active: u64,
+    /// When the host is through with what it was sent, as far as is known.
+    host_free: Nanos,
+    /// When the last batch was made.
+    last_batch: Nanos,
+    /// Blocks that batches in flight keep busy.
+    width: u64,
     draft: Draft,
     /// Counts batches in the making, so that `InBatch` of a stream is known to be of this one.
     epoch: u64,
-    /// The queue after which the next look begins, so that none is always last.
-    last_queue: u16,
     costs: CostTable,
     submission: Mean,
     ring: RingGovernor,
@@ -111,11 +124,16 @@ impl<T> Scheduler<T> {
             slab: Slab::new(),
             streams: Vec::new(),
             events: Events::default(),
-            queues: (0..config.queues).map(|_| Queue::new()).collect(),
+            queues: (0..=config.queues).map(|_| Queue::new()).collect(),
+            free: FreeStreams::default(),
+            left: Vec::new(),
+            members: Vec::new(),
             active: 0,
+            host_free: 0,
+            last_batch: 0,
+            width: 0,
             draft: Draft::new(),
             epoch: 0,
-            last_queue: 0,
             costs: CostTable::default(),
             submission: Mean::default(),
             ring: RingGovernor::new(),
@@ -161,7 +179,12 @@ impl<T> Scheduler<T> {
         }
         let state = &mut self.streams[index];
         state.announced = true;
+        let changes = state.priority != priority;
         state.priority = priority;
+        if changes && state.standing == Standing::Ready && state.queue == self.config.queues {
+            // Its place in the order of the free streams is that of its old priority.
+            self.free.rank(stream.0, state);
+        }
         true
     }
 
@@ -216,7 +239,11 @@ impl<T> Scheduler<T> {
             bytes: u64::from(bytes),
             gpu_time,
             // A long operation will go to another queue: it is no reason for others to leave this one.
-            load: if known < self.config.long_operation { known } else { 0 },
+            load: match work_load(&operation.work, known) {
+                None => self.costs.mean(self.interval()),
+                Some(known) if known < self.config.long_operation => known,
+                Some(_) => 0,
+            },
         };
         let recorded = if let Work::Record { event, .. } = operation.work { Some(event) } else { None };
         let slot = self.slab.insert(place, size, target);
@@ -419,6 +446,11 @@ impl<T> Scheduler<T> {
         batch.extents.clear();
         batch.waves.clear();
     }
+}
+
+/// What is known of an operation's time; `None` of a kernel never measured.
+fn work_load(work: &Work, known: Nanos) -> Option<Nanos> {
+    (known != 0 || !matches!(work, Work::Launch { .. })).then_some(known)
 }
 
 #[cfg(test)]

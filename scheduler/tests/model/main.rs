@@ -35,8 +35,15 @@ fn config() -> impl Strategy<Value = Config> {
     });
     let roomy = Just(Limits::default());
     let bound = || (1..20_u32, 0..20_u32).prop_map(|(high, low)| Bound::new(high, low));
-    (policy, prop_oneof![limits, roomy], 1..6_u16, 1..4_u32, bound(), bound(), 300..4_000_u32, 0..20_000_u64).prop_map(
-        |(policy, limits, queues, in_flight_max, stream_bound, device_bound, ring_budget_bytes, spread_load)| Config {
+    // Costs of the host, measured or not, and a device that is full early or never.
+    let costs = (
+        prop_oneof![Just(0), 1..20_000_u64],
+        0..30_000_u64,
+        prop_oneof![Just(0), 1..60_000_u64],
+        prop_oneof![Just(u32::MAX), 1..64_u32],
+    );
+    (policy, prop_oneof![limits, roomy], 1..6_u16, 1..4_u32, bound(), bound(), 300..4_000_u32, costs).prop_map(
+        |(policy, limits, queues, in_flight_max, stream_bound, device_bound, ring_budget_bytes, costs)| Config {
             policy,
             limits,
             queues,
@@ -44,7 +51,10 @@ fn config() -> impl Strategy<Value = Config> {
             stream_bound,
             device_bound,
             ring_budget_bytes,
-            spread_load,
+            host_interval: costs.0,
+            host_reach: costs.0 + costs.1,
+            queue_interval: costs.2,
+            device_blocks: costs.3,
             ..Config::default()
         },
     )

@@ -37,6 +37,8 @@ pub struct Slots {
     free: BinaryHeap<Reverse<(u64, u32)>>,
     /// When each copy engine is free.
     engines: [u64; 3],
+    /// While a dispatch is given its slots: when they come back.
+    taken: Vec<(u64, u32)>,
 }
 
 impl Slots {
@@ -44,7 +46,7 @@ impl Slots {
     pub fn new(launch_ns: u64, block_slots: u32, copy_bytes_per_us: u64) -> Self {
         let total = block_slots.max(1);
         let free = BinaryHeap::from([Reverse((0, total))]);
-        Self { launch_ns, total, copy_bytes_per_us, free, engines: [0; 3] }
+        Self { launch_ns, total, copy_bytes_per_us, free, engines: [0; 3], taken: Vec::new() }
     }
 
     /// Whether nothing costs anything.
@@ -77,6 +79,26 @@ impl Slots {
             self.free.push(Reverse((complete, started.slots)));
         }
         complete
+    }
+
+    /// Runs a dispatch whose time is known beforehand: each of its blocks starts when a slot is free, and holds it for
+    /// `time`. Answers when the last is complete, and how many slots it took.
+    pub fn run(&mut self, ready: u64, blocks: u64, time: u64) -> (u64, u32) {
+        let wanted = u32::try_from(blocks).unwrap_or(u32::MAX).clamp(1, self.total);
+        let (mut end, mut slots) = (ready, 0);
+        self.taken.clear();
+        while slots < wanted {
+            let Some(Reverse((from, free))) = self.free.pop() else { break };
+            let count = free.min(wanted - slots);
+            if count < free {
+                self.free.push(Reverse((from, free - count)));
+            }
+            end = end.max(ready.max(from).saturating_add(time));
+            self.taken.push((ready.max(from).saturating_add(time), count));
+            slots += count;
+        }
+        self.free.extend(self.taken.drain(..).map(Reverse));
+        (end, slots)
     }
 
     /// A copy that is ready at `ready` and keeps the engine of its direction for `time`; answers when it is complete.
