@@ -84,6 +84,8 @@ impl Default for Config {
         Self {
             policy: Policy::Adaptive,
             limits: Limits::default(),
+            // Launches of one queue run one after another, so unlike kernels of different streams need queues of their own;
+            // a queue that is never used is never made.
             queues: 32,
             in_flight_max: 8,
             stream_bound: Bound::new(4096, 2048),
@@ -93,6 +95,7 @@ impl Default for Config {
             // Half a submission: who stops gathering then has paid at most 1.5 times what an immediate one costs, and
             // whoever follows within that time would have cost a submission more.
             gather_fraction_256: 128,
+            // A few enqueues, and a whole round trip with its wake-up.
             gather_min: 500,
             gather_max: 50_000,
             // About the time of a full round trip with wake-up: what a small operation's owner notices.

@@ -34,7 +34,6 @@ pub(crate) struct InFlight<T> {
     pub(crate) reported: u32,
     /// What it counts for in the ring.
     pub(crate) ring_bytes: u32,
-    pub(crate) submitted_at: Nanos,
     pub(crate) load: Nanos,
     /// When the host is through with it, as far as is known.
     pub(crate) arrival: Nanos,
@@ -150,11 +149,14 @@ impl<T> Queue<T> {
 /// through first; `None` while none has room. The last queue is left to long operations.
 pub(crate) fn place<T>(queues: &[Queue<T>], has_room: impl Fn(&Queue<T>) -> bool) -> Option<u16> {
     let usable = &queues[..queues.len().saturating_sub(1).max(1)];
+    let numbered = || usable.iter().enumerate();
+    if let Some((unused, _)) = numbered().find(|(_, queue)| queue.is_unused() && !queue.long && has_room(queue)) {
+        return Some(unused as u16);
+    }
     // Where every queue is taken by long operations, there is no keeping away from them.
     let all_long = usable.iter().all(|queue| queue.long);
-    let open = || usable.iter().enumerate().filter(|(_, queue)| (all_long || !queue.long) && has_room(queue));
-    let unused = open().find(|(_, queue)| queue.is_unused());
-    unused.or_else(|| open().min_by_key(|(_, queue)| (queue.end, queue.load()))).map(|(index, _)| index as u16)
+    let open = numbered().filter(|(_, queue)| (all_long || !queue.long) && has_room(queue));
+    open.min_by_key(|(_, queue)| (queue.end, queue.load())).map(|(index, _)| index as u16)
 }
 
 /// The queue for a stream whose next operation is long: one of its own if there is one, else the least loaded of those

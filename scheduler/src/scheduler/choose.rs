@@ -113,12 +113,14 @@ impl<T> Scheduler<T> {
         let mut members = mem::take(&mut self.members);
         let cap = self.gather_free(queue, &mut left, &mut members);
         for index in members.drain(..) {
-            if self.streams[index as usize].head != NIL {
-                self.enlist(index, false);
+            let stream = &self.streams[index as usize];
+            if stream.head != NIL {
+                // One that the cap left untouched keeps its place.
+                self.enlist(index, stream.in_batch.epoch != self.epoch);
             }
         }
         for index in left.drain(..) {
-            self.enlist_again(index);
+            self.enlist(index, true);
         }
         self.left = left;
         self.members = members;
@@ -128,80 +130,101 @@ impl<T> Scheduler<T> {
     /// Rounds of [`TURN`] waves: in each, streams join that merge there, then all members go on.
     fn gather_free(&mut self, queue: u16, left: &mut Vec<u32>, members: &mut Vec<u32>) -> Option<FlushReason> {
         let share = self.share();
-        let low_first = self.queues[usize::from(queue)].is_low_first();
         let span = SPAN_REACHES.saturating_mul(self.config.host_reach);
-        let mut behind = 0;
         let mut end = 0;
         loop {
             end = end.max(self.draft.depth()).saturating_add(TURN);
-            let first_round = members.is_empty();
-            // Whoever was left in the round before, then those not yet looked at.
-            let (mut at, mut kept) = (0, 0);
-            loop {
-                let index = match left.get(at) {
-                    Some(&index) => index,
-                    None if kept >= LOOK => break,
-                    None => match self.free.next(&mut self.streams, self.config.queues, low_first, self.now) {
-                        Some(index) => {
-                            self.delist(index);
-                            left.push(index);
-                            index
-                        }
-                        None => break,
-                    },
-                };
-                at += 1;
-                let served = self.streams[index as usize].free.served();
-                let begins = self.draft.len() == 0;
-                let merges = self.merges_at(index);
-                let beside =
-                    (first_round && self.draft.load < share && served >= behind) || self.waits_or_records(index);
-                if !begins && merges.is_none() && !beside {
+            // What does not merge joins in the first round only: behind it, others have more to gain elsewhere.
+            let share = if members.is_empty() { share } else { 0 };
+            if let Some(cap) = self.join(queue, end, share, left, members) {
+                return Some(cap);
+            }
+            let (more, cap) = self.go_on(queue, end.saturating_add(TURN), members);
+            if cap.is_some() || !more || (self.draft.load >= span && self.batches_in_flight > 0) {
+                return cap;
+            }
+        }
+    }
+
+    /// Free streams join the batch up to wave `end`: those that were left before, then those not yet looked at. Who does
+    /// not fit is left.
+    fn join(
+        &mut self,
+        queue: u16,
+        end: u32,
+        share: Nanos,
+        left: &mut Vec<u32>,
+        members: &mut Vec<u32>,
+    ) -> Option<FlushReason> {
+        let low_first = self.queues[usize::from(queue)].is_low_first();
+        // What the first of the batch was served, if somebody waits for it: who is behind it is not put behind it.
+        let mut behind = 0;
+        let (mut at, mut kept) = (0, 0);
+        loop {
+            let index = match left.get(at) {
+                Some(&index) => index,
+                None if kept >= LOOK => break,
+                None => {
+                    let Some(index) = self.free.next(&mut self.streams, self.config.queues, low_first, self.now) else {
+                        break;
+                    };
+                    self.delist(index);
+                    left.push(index);
+                    index
+                }
+            };
+            at += 1;
+            let stream = &self.streams[index as usize];
+            let (served, waited_for) = (stream.free.served(), stream.is_waited_for());
+            let begins = self.draft.len() == 0;
+            let merges = self.merges_at(index);
+            let beside = (self.draft.load < share && served >= behind) || self.waits_or_records(index);
+            let place = match merges {
+                Some(start) => Place { start, launches: start, end },
+                None if begins => Place { start: 0, launches: 0, end },
+                // Behind what is there; copies and fills of all streams go together.
+                None if beside => Place { launches: self.draft.depth(), ..Place::ANY },
+                None => {
                     left[kept] = index;
                     kept += 1;
                     continue;
                 }
-                if begins && self.streams[index as usize].is_waited_for() {
-                    behind = served;
-                }
-                let place = match merges {
-                    Some(start) => Place { start, launches: start, end },
-                    None if begins => Place { start: 0, launches: 0, end },
-                    // Behind what is there; copies and fills of all streams go together.
-                    None => Place { launches: self.draft.depth(), ..Place::ANY },
-                };
-                match self.take_turn(index, queue, place) {
-                    Turn::Over => members.push(index),
-                    Turn::Full(cap) => {
-                        members.push(index);
-                        left.copy_within(at.., kept);
-                        left.truncate(kept + left.len() - at);
-                        return Some(cap);
-                    }
-                    other => self.settle(index, other),
-                }
+            };
+            if begins && waited_for {
+                behind = served;
             }
-            left.truncate(kept);
-
-            let mut more = false;
-            let mut at = 0;
-            while let Some(&index) = members.get(at) {
-                match self.take_turn(index, queue, Place { end: end.saturating_add(TURN), ..Place::ANY }) {
-                    Turn::Over => {
-                        more = true;
-                        at += 1;
-                    }
-                    Turn::Full(cap) => return Some(cap),
-                    other => {
-                        members.swap_remove(at);
-                        self.settle(index, other);
-                    }
+            match self.take_turn(index, queue, place) {
+                Turn::Over => members.push(index),
+                Turn::Full(cap) => {
+                    members.push(index);
+                    left.drain(kept..at);
+                    return Some(cap);
                 }
-            }
-            if !more || (self.draft.load >= span && self.batches_in_flight > 0) {
-                return None;
+                other => self.settle(index, other),
             }
         }
+        left.truncate(kept);
+        None
+    }
+
+    /// Every member has one more turn, up to wave `end`; whether any has more to give, and which cap ended it.
+    fn go_on(&mut self, queue: u16, end: u32, members: &mut Vec<u32>) -> (bool, Option<FlushReason>) {
+        let mut more = false;
+        let mut at = 0;
+        while let Some(&index) = members.get(at) {
+            match self.take_turn(index, queue, Place { end, ..Place::ANY }) {
+                Turn::Over => {
+                    more = true;
+                    at += 1;
+                }
+                Turn::Full(cap) => return (more, Some(cap)),
+                other => {
+                    members.swap_remove(at);
+                    self.settle(index, other);
+                }
+            }
+        }
+        (more, None)
     }
 
     /// What becomes of a delisted stream whose turn ended neither for others nor by a cap.

@@ -41,7 +41,6 @@ impl<T> Scheduler<T> {
         };
         core::mem::swap(&mut entry.operations, &mut batch.operations);
         batch.operations.clear();
-        entry.submitted_at = self.now;
         queue.submitted = queue.submitted.max(batch.fence);
         self.ring.submitted(core::mem::replace(&mut entry.ring_bytes, ring_bytes), ring_bytes);
         self.submission.add(spent);

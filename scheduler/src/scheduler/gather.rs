@@ -57,11 +57,6 @@ impl<T> Scheduler<T> {
         self.active |= 1_u64 << stream.queue;
     }
 
-    /// Makes a free stream that was only looked at ready again, where it stood.
-    pub(super) fn enlist_again(&mut self, index: u32) {
-        self.enlist(index, true);
-    }
-
     /// Takes a ready stream, already out of the list, out of its queue's totals.
     pub(super) fn delist(&mut self, index: u32) {
         let stream = &mut self.streams[index as usize];

@@ -166,7 +166,6 @@ impl<T> Scheduler<T> {
             next_mark: 0,
             reported: 0,
             ring_bytes: self.ring.reserve(),
-            submitted_at: self.now,
             load: self.draft.load,
             arrival,
             width,
