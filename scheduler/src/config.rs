@@ -84,8 +84,7 @@ impl Default for Config {
         Self {
             policy: Policy::Adaptive,
             limits: Limits::default(),
-            // Launches of one queue run one after another, so unlike kernels of different streams need queues of their own;
-            // a queue that is never used is never made.
+            // Launches of one queue run one after another, so unlike kernels of different streams need queues of their own.
             queues: 32,
             in_flight_max: 8,
             stream_bound: Bound::new(4096, 2048),

@@ -1,7 +1,6 @@
 //! Everything needed to run batches: queues with their command rings, the shared control memory, the way to sleep.
 //!
-//! Opening makes two queues, enough to find out what submissions cost. The others are made when a batch is first for
-//! them, since each takes half a dozen round trips: a program with few streams never needs them.
+//! All queues are made at opening: each takes half a dozen round trips, which nobody should meet in the middle of work.
 //!
 //! | part | who may touch it |
 //! |---|---|
@@ -23,8 +22,8 @@ use super::submit::Oversize;
 use crate::backend::SubmissionCosts;
 use crate::error::{Error, LostCause, Result};
 
-/// Queues that are made at opening: two, so that the probe's submissions do not wait for one another.
-const MADE_AT_OPENING: u16 = 2;
+/// Queues that the probe uses: two, so that its submissions do not wait for one another.
+const PROBED: usize = 2;
 
 /// One hardware queue.
 ///
@@ -100,9 +99,10 @@ impl Execution {
         let control = ControlMemory::new(chunk, count)
             .ok_or_else(|| Error::invalid("the memory for the states of queues is not page-aligned"))?;
         let first = || Queue::new(&device, &memory, ring_bytes);
-        let mut first = (0..count.min(MADE_AT_OPENING)).map(|_| first()).collect::<Result<Vec<_>>>()?;
+        let mut first = (0..count).map(|_| first()).collect::<Result<Vec<_>>>()?;
         let sleeper = Sleeper::new(&device, first.first().map(|queue| &queue.link))?;
-        let costs = probe::measure(&device, &mut first);
+        let probed = first.len().min(PROBED);
+        let costs = probe::measure(&device, &mut first[..probed]);
         let mut first = first.into_iter();
         let queues = (0..count).map(|_| first.next().map_or_else(OnceLock::new, OnceLock::from)).collect();
         Ok(Self { queues, making: Mutex::new(()), ring_bytes, sleeper, control, costs, memory, device })
