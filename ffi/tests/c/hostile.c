@@ -240,6 +240,8 @@ static void *brief_thread(void *user) {
     char why[256];
     EXPECT(DXGRT_INVALID, dxgrt_mem_free((dxgrt_mem *)user, NULL));
     CHECK(dxgrt_last_error(why, sizeof why) > 10);
+    /* What the library keeps for a thread is made here, and is gone when the thread has its last words. */
+    OK(dxgrt_fill(stream, x, 4, "efgh", 4, NULL));
     return NULL;
 }
 
