@@ -1,9 +1,9 @@
 use alloc::vec;
 
 use super::*;
-use crate::batch::{FlushReason, GroupKind};
+use crate::batch::{FlushReason, Group, GroupKind, Wave};
 use crate::config::Policy;
-use crate::operation::{Access, Completed, CopyKind, Hazard};
+use crate::operation::{Access, AccessList, Completed, CopyKind, Hazard};
 
 const KERNEL: CostKey = CostKey(1);
 
@@ -336,6 +336,30 @@ fn declared_accesses_share_waves_and_adjacent_copies_merge() {
     assert_eq!(batch.waves.len(), 2, "the fill overwrites what was copied");
     assert_eq!(batch.extents.len(), 1);
     assert_eq!((batch.extents[0].len, batch.extents[0].operations.clone()), (256, 0..4));
+}
+
+#[test]
+fn a_barrier_keeps_what_declares_nothing_in_common_apart() {
+    let mut bench = Bench::new(Config::default());
+    let mut put = |work, hazard| bench.offer(0, work, hazard).expect("there is room");
+    let launch = || Work::Launch { merge: None, blocks: 1, cost: KERNEL };
+    let nothing = || Hazard::Declared(AccessList::new());
+    let barrier = || Hazard::Declared(AccessList::new().partial());
+    // A barrier with nothing before it costs no wave, and a marker is none.
+    put(Work::Marker, barrier());
+    put(Work::Fill { dst: 0, len: 8, pattern_len: 4 }, Hazard::fill(0, 8));
+    put(Work::Marker, Hazard::Ordered);
+    put(launch(), nothing());
+    put(Work::Marker, barrier());
+    put(Work::Marker, barrier());
+    put(launch(), nothing());
+    let last = put(Work::Fill { dst: 64, len: 8, pattern_len: 4 }, Hazard::fill(64, 8)).0;
+    bench.scheduler.handle_waiter(bench.now, StreamId(0), Ticket(last));
+    let batch = bench.submit().expect("somebody waits");
+    let groups = |wave: &Wave| wave.groups.start as usize..wave.groups.end as usize;
+    let count = |group: &Group| if group.kind == GroupKind::None { 0 } else { group.range.len() };
+    let waves = batch.waves.iter().map(|wave| batch.groups[groups(wave)].iter().map(count).sum::<usize>());
+    assert_eq!(waves.collect::<Vec<_>>(), [2, 2], "{:?}", batch.groups);
 }
 
 #[test]
