@@ -205,13 +205,13 @@ fn tinygrad() -> Vec<Case> {
             up_to::<1, 1>,
             |r, _| vec![out(64 * 64 * 2), r.halves(64 * 64), r.halves(64 * 64)],
         ),
-        case(data!("tinygrad-r_32_2_2_2_4_4_8-sm_90.ptx"), "r_32_2_2_2_4_4_8", [64, 1, 1], up_to::<1, 1>, |r, _| {
+        case(data!("tinygrad-r_32_2_2_2_4_4_8-sm_90.ptx"), "r_32_2_2_2_4_4_8", [32, 2, 1], up_to::<1, 1>, |r, _| {
             vec![out(64 * 64 * 4), r.f32s(64 * 64), r.f32s(64 * 64)]
         }),
         case(data!("tinygrad-r_4_4_n-sm_90.ptx"), "r_4_4_n", [4, 1, 1], up_to::<1, 1>, |r, _| {
             vec![out(64), r.f32s(64 * 16), u32(r.between(1, 64))]
         }),
-        case(data!("tinygrad-r_7_7_4_2_2_3_3_3-sm_90.ptx"), "r_7_7_4_2_2_3_3_3", [16, 1, 1], up_to::<7, 7>, |r, _| {
+        case(data!("tinygrad-r_7_7_4_2_2_3_3_3-sm_90.ptx"), "r_7_7_4_2_2_3_3_3", [4, 2, 2], up_to::<7, 7>, |r, _| {
             vec![out(4 * 14 * 14 * 4), r.f32s(3 * 16 * 16), r.f32s(4 * 27)]
         }),
     ]
