@@ -111,6 +111,7 @@ impl Writer<'_, '_> {
         let label = |what: &str| format!("${}_{what}", self.stem);
         let (search, found, equal, flat, body) =
             (label("search"), label("found"), label("equal"), label("flat"), label("body"));
+        // Jumps are the same for a whole block, and the assembler may know: instructions that need all threads follow.
         // r1..r3: the block's position; r4..r6: the grid's size; d1: the table; d2: the item's arguments.
         self.write(format_args!(
             "
@@ -123,7 +124,7 @@ impl Writer<'_, '_> {
 	cvta.to.global.u64 	{d}1, {d}1;
 	mov.u32 	{r}1, %ctaid.x;
 	setp.lt.s32 	{p}1, {r}8, 0;
-	@{p}1 bra 	{equal};
+	@{p}1 bra.uni 	{equal};
 
 	ld.param.u32 	{r}9, [{name}_index];
 	shr.u32 	{r}7, {r}1, {r}8;
@@ -135,7 +136,7 @@ impl Writer<'_, '_> {
 	ld.global.nc.u32 	{r}9, [{d}3+4];
 	setp.ge.u32 	{p}1, {r}7, {r}9;
 	setp.eq.or.u32 	{p}1, {r}8, 0, {p}1;
-	@{p}1 bra 	{found};
+	@{p}1 bra.uni 	{found};
 
 {search}:
 	add.s32 	{r}10, {r}7, {r}9;
@@ -149,7 +150,7 @@ impl Writer<'_, '_> {
 	selp.b32 	{r}7, {r}10, {r}7, {p}2;
 	selp.b32 	{r}9, {r}9, {r}11, {p}2;
 	setp.lt.u32 	{p}1, {r}7, {r}9;
-	@{p}1 bra 	{search};
+	@{p}1 bra.uni 	{search};
 
 {found}:
 	mul.wide.u32 	{d}3, {r}7, {stride};
@@ -161,14 +162,14 @@ impl Writer<'_, '_> {
 	mov.u32 	{r}3, 0;
 	mul.lo.s32 	{r}9, {r}5, {r}6;
 	setp.eq.s32 	{p}1, {r}9, 1;
-	@{p}1 bra 	{body};
+	@{p}1 bra.uni 	{body};
 	div.u32 	{r}9, {r}1, {r}4;
 	mul.lo.s32 	{r}10, {r}9, {r}4;
 	sub.s32 	{r}1, {r}1, {r}10;
 	div.u32 	{r}3, {r}9, {r}5;
 	mul.lo.s32 	{r}10, {r}3, {r}5;
 	sub.s32 	{r}2, {r}9, {r}10;
-	bra 	{body};
+	bra.uni 	{body};
 
 {equal}:
 	mov.u32 	{r}2, %ctaid.y;
@@ -178,7 +179,7 @@ impl Writer<'_, '_> {
 	mov.u32 	{r}5, %nctaid.y;
 	xor.b32 	{r}6, {r}8, {flag};
 	setp.eq.s32 	{p}1, {r}6, 1;
-	@{p}1 bra 	{flat};
+	@{p}1 bra.uni 	{flat};
 	div.u32 	{r}9, {r}7, {r}6;
 	mul.lo.s32 	{r}10, {r}9, {r}6;
 	sub.s32 	{r}3, {r}7, {r}10;
