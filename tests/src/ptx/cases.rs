@@ -51,6 +51,7 @@ fn covered(random: &mut Random, grid: [u32; 3], threads: u32) -> u32 {
 /// Every case.
 pub fn all() -> Vec<Case> {
     let mut cases = nvcc();
+    cases.push(forms());
     cases.extend(triton());
     for text in [data!("nvrtc-varied-sm_75.ptx"), data!("nvrtc-varied-sm_90.ptx")] {
         cases.extend(varied(text));
@@ -88,6 +89,17 @@ fn nvcc() -> Vec<Case> {
         vec![Arg::Value(sizes), r.f32s(m * k), r.f32s(k * n), out(m * n * 4)]
     }));
     cases
+}
+
+/// Written by hand: vectors of special registers, predicated loads of parameters, shadowed names, a jump table.
+fn forms() -> Case {
+    case(data!("hand-forms-sm_75.ptx"), "forms", [64, 1, 1], space, |r, grid| {
+        let s = (0..32).map(|_| r.bits() as u8).collect();
+        let (short, flag) = (r.bits() as i16, r.between(0, 1) as u8);
+        let d = f64::from(r.between(0, 1000)) + 0.25;
+        let blocks = grid.iter().product::<u32>();
+        vec![Arg::Value(s), out(blocks * 256), value(short.to_le_bytes()), value([flag]), value(d.to_le_bytes())]
+    })
 }
 
 fn triton() -> Vec<Case> {

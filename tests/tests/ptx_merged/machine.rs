@@ -439,6 +439,10 @@ impl<'p> Block<'p, '_> {
     /// `mov`, also between halves and wholes.
     fn copy(&mut self, number: usize, operands: &[Operand], bits: u32) -> Outcome<()> {
         match (&operands[0], &operands[1]) {
+            (Operand::Group(to), Operand::Group(from)) => {
+                let values: Outcome<Vec<u64>> = from.iter().map(|lane| self.value(number, lane, bits)).collect();
+                to.iter().zip(values?).try_for_each(|(lane, value)| self.set(number, lane, value))
+            }
             (Operand::Group(to), from) => {
                 let value = self.value(number, from, bits)?;
                 let each = bits / to.len() as u32;

@@ -66,6 +66,9 @@ fn tokens(text: &str) -> Vec<String> {
         let length = if rest.starts_with("//") {
             rest = &rest[rest.find('\n').unwrap_or(rest.len())..];
             continue;
+        } else if rest.starts_with("/*") {
+            rest = &rest[rest.find("*/").expect("a closed comment") + 2..];
+            continue;
         } else if first.is_whitespace() {
             rest = rest.trim_start();
             continue;
@@ -228,7 +231,7 @@ impl Reader<'_> {
             }
         }
         while self.peek() != "{" && self.peek() != ";" {
-            self.at += 1;
+            self.at += if self.peek() == ".pragma" { 3 } else { 1 };
         }
         if self.skip(";") {
             return;
@@ -362,7 +365,21 @@ impl Function {
             // `%p1|%p2` is a pair of targets.
             while tokens.next_if(|token| matches!(*token, "," | "|")).is_some() {}
         }
-        Instruction { guard, opcode, modifiers: parts.collect(), operands }
+        let modifiers: Vec<String> = parts.collect();
+        if opcode == "mov" && modifiers[0] == "v4" {
+            let lanes = |operand: &Operand, token: &str, function: &mut Function| match operand {
+                Operand::Group(_) => operand.clone(),
+                Operand::Special(name, _) => {
+                    Operand::Group((0..4).map(|axis| Operand::Special(name.clone(), axis)).collect())
+                }
+                _ => Operand::Group(["x", "y", "z", "w"].map(|axis| function.word(&format!("{token}.{axis}"))).into()),
+            };
+            // A name is the first or the last token behind the opcode.
+            let target = lanes(&operands[0], &statement[at + 1], self);
+            let source = lanes(&operands[1], &statement[statement.len() - 1], self);
+            operands = vec![target, source];
+        }
+        Instruction { guard, opcode, modifiers, operands }
     }
 
     fn operand<'s>(&mut self, tokens: &mut std::iter::Peekable<impl Iterator<Item = &'s str>>) -> Operand {
