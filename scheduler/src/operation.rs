@@ -358,8 +358,18 @@ impl Hazard {
         Self::Declared(AccessList::from_slice(&[Access::write(dst, len)]))
     }
 
+    /// All that is touched, where that is known.
+    #[inline]
+    pub(crate) fn complete(&self) -> Option<&[Access]> {
+        match self {
+            Self::Declared(list) if !list.is_partial() => Some(list),
+            _ => None,
+        }
+    }
+
     /// The ranges that are known.
     #[must_use]
+    #[inline]
     pub fn accesses(&self) -> &[Access] {
         match self {
             Self::Ordered => &[],

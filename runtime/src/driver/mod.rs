@@ -66,10 +66,10 @@ use wake::WakeFd;
 /// is asked to hand everything over, which serves every request.
 const CONTROLS: usize = 4096;
 
-/// One of so many operations that nobody waits for yet does the driver's work. A step costs as much as enqueueing some ten
-/// operations, a submission some twenty more: with 64 they are a small part of the whole. Divides every ring's capacity or is
-/// divided by it, so that a full ring was driven.
-const DRIVE_EVERY: u64 = 64;
+/// One of so many operations that nobody waits for yet does the driver's work. A step costs as much as a few enqueues, and so
+/// does each stream with something new; with 256 both are a small part of the whole, and 256 enqueues are some 50 µs, less than a
+/// nap of the driver thread. Divides every ring's capacity or is divided by it, so that a full ring was driven.
+const DRIVE_EVERY: u64 = 256;
 
 /// How often a reset looks whether its stream is idle.
 const RESET_LOOK: Duration = Duration::from_micros(50);
