@@ -107,6 +107,14 @@ impl Shape {
         })
     }
 
+    /// As [`Shape::new`], in one dimension.
+    #[inline]
+    pub fn line(blocks: u32, threads: u32, shared: u32) -> Option<Self> {
+        let threads = (threads <= Self::THREAD_MASK).then_some(threads)?;
+        let ones = 1 << Self::THREAD_BITS | 1 << (2 * Self::THREAD_BITS);
+        Some(Shape { x: blocks, y: 1, z: 1, threads: threads | ones, shared })
+    }
+
     /// Blocks in each dimension.
     pub fn blocks(&self) -> [u32; 3] {
         [self.x, self.y.into(), self.z.into()]
@@ -189,6 +197,8 @@ mod tests {
         let shape = Shape::new([u32::MAX, 65_535, 65_535], [1024, 1023, 64], 48 << 10).expect("within every limit");
         assert_eq!(shape.blocks(), [u32::MAX, 65_535, 65_535]);
         assert_eq!((shape.threads(), shape.shared()), ([1024, 1023, 64], 48 << 10));
+        assert_eq!(Shape::line(7, 1024, 3), Shape::new([7, 1, 1], [1024, 1, 1], 3));
+        assert_eq!(Shape::line(7, 2048, 3), None);
         assert_eq!(Shape::new([1, 65_536, 1], [1; 3], 0), None);
         assert_eq!(Shape::new([1; 3], [1, 2048, 1], 0), None);
         assert_eq!(Shape::new([1; 3], [1, 1, 1024], 0), None);

@@ -16,7 +16,7 @@ use crate::backend::LoadedKernel;
 use crate::buffer::Buffer;
 use crate::completion::Completion;
 use crate::device::{Device, DeviceTag};
-use crate::driver::Refused;
+use crate::driver::{Entry as QueueEntry, Refused};
 use crate::error::{Error, Result, TryError};
 use crate::event::Event;
 use crate::graph::{NodeId, order_address};
@@ -156,12 +156,21 @@ pub unsafe fn enqueue_launch(
     enqueue_packed(stream, kernel, grid, packed(args, accesses), wait)
 }
 
-fn enqueue_packed(stream: &Stream, kernel: &Kernel, grid: Grid, mut args: Args, wait: bool) -> Result<u64, TryError> {
+fn enqueue_packed(stream: &Stream, kernel: &Kernel, grid: Grid, args: Args, wait: bool) -> Result<u64, TryError> {
     let Some(checked) = stream.check_launch(kernel, grid, &args)? else {
         return enqueue(stream, Prepared::new(Request::empty_launch(args)), wait);
     };
     let core = &stream.inner.core;
-    push(core, 1, wait, |ticket, _| checked.operation(kernel, &mut args, core.shared.id, ticket))
+    Ok(entry(core, wait)?.push(|ticket| checked.operation(kernel, args, core.shared.id, ticket)))
+}
+
+/// A place for one operation. Where there is none: waits for it, or says so.
+#[inline]
+fn entry(core: &StreamCore, wait: bool) -> Result<QueueEntry<'_>, TryError> {
+    match core.engine.entry(&core.shared) {
+        Err(Refused::Full(_)) if wait => Ok(block_on(core.engine.entry_when_room(&core.shared))?),
+        other => other.map_err(into_try_error),
+    }
 }
 
 /// A copy between two ranges of the same length, of which at most one is host memory.
@@ -277,13 +286,12 @@ fn push(
 pub fn enqueue(stream: &Stream, prepared: Prepared, wait: bool) -> Result<u64, TryError> {
     let core = &stream.inner.core;
     let Prepared { ready: Ready { request, after }, landing } = prepared;
-    let mut request = Some(request);
-    let ticket = push(core, 1, wait, |ticket, _| {
+    let ticket = entry(core, wait)?.push(|ticket| {
         if let Some(landing) = &landing {
             landing.accepted(Timeline(Arc::clone(core)), ticket);
         }
-        request.take().unwrap_or_else(Request::marker).into_operation(core.shared.id, ticket)
-    })?;
+        request.into_operation(core.shared.id, ticket)
+    });
     after.accepted(core, ticket);
     Ok(ticket)
 }

@@ -98,35 +98,32 @@ impl Stream {
     ///
     /// Dropping this future before it is ready means that nothing was launched; after that, the launch takes place whatever
     /// happens to the [`Completion`].
-    pub async fn launch(&self, kernel: &Kernel, grid: impl Into<Grid>, mut args: Args) -> Result<Completion> {
+    pub async fn launch(&self, kernel: &Kernel, grid: impl Into<Grid>, args: Args) -> Result<Completion> {
         let Some(checked) = self.check_launch(kernel, grid.into(), &args)? else {
             return self.accept(Request::empty_launch(args)).await;
         };
         let StreamCore { engine, shared } = &*self.inner.core;
-        let mut make = |ticket, _| checked.operation(kernel, &mut args, shared.id, ticket);
-        let mut tickets = engine.enqueue(shared, 1, &mut make);
-        loop {
-            match tickets {
-                Ok(tickets) => return Ok(Completion::new(Arc::clone(&self.inner.core), tickets.start)),
-                Err(Refused::Failed(error)) => return Err(error),
-                Err(Refused::Full(_)) => {}
-            }
-            let permit = engine.room(shared, 1).await?;
-            tickets = engine.enqueue_permitted(shared, permit, &mut make);
-        }
+        let entry = match engine.entry(shared) {
+            Ok(entry) => entry,
+            Err(Refused::Failed(error)) => return Err(error),
+            Err(Refused::Full(_)) => engine.entry_when_room(shared).await?,
+        };
+        let ticket = entry.push(|ticket| checked.operation(kernel, args, shared.id, ticket));
+        Ok(Completion::new(Arc::clone(&self.inner.core), ticket))
     }
 
     /// Launches a kernel if there is room.
-    pub fn try_launch(&self, kernel: &Kernel, grid: impl Into<Grid>, mut args: Args) -> Result<Completion, TryError> {
+    pub fn try_launch(&self, kernel: &Kernel, grid: impl Into<Grid>, args: Args) -> Result<Completion, TryError> {
         let Some(checked) = self.check_launch(kernel, grid.into(), &args)? else {
             return self.try_accept(Request::empty_launch(args));
         };
         let core = &self.inner.core;
-        let make = |ticket, _| checked.operation(kernel, &mut args, core.id(), ticket);
-        let tickets = core.engine.enqueue(&core.shared, 1, make).map_err(into_try_error)?;
-        Ok(Completion::new(Arc::clone(core), tickets.start))
+        let entry = core.engine.entry(&core.shared).map_err(into_try_error)?;
+        let ticket = entry.push(|ticket| checked.operation(kernel, args, core.id(), ticket));
+        Ok(Completion::new(Arc::clone(core), ticket))
     }
 
+    #[inline]
     pub(crate) fn check_launch(&self, kernel: &Kernel, grid: Grid, args: &Args) -> Result<Option<CheckedLaunch>> {
         let device = &self.inner.device;
         CheckedLaunch::new(device.info(), device.tag, kernel, grid, args)
@@ -201,26 +198,20 @@ impl Stream {
     pub(crate) fn try_accept(&self, ready: impl Into<Ready>) -> Result<Completion, TryError> {
         let Ready { request, after } = ready.into();
         let core = &self.inner.core;
-        let mut request = Some(request);
-        let tickets = core.engine.enqueue(&core.shared, 1, make_one(core.id(), &mut request));
-        Ok(self.accepted(after, tickets.map_err(into_try_error)?.start))
+        let entry = core.engine.entry(&core.shared).map_err(into_try_error)?;
+        Ok(self.accepted(after, entry.push(|ticket| request.into_operation(core.id(), ticket))))
     }
 
     /// Enqueues one operation, waiting for room.
     pub(crate) async fn accept(&self, ready: impl Into<Ready>) -> Result<Completion> {
         let Ready { request, after } = ready.into();
         let StreamCore { engine, shared } = &*self.inner.core;
-        let mut request = Some(request);
-        let mut tickets = engine.enqueue(shared, 1, make_one(shared.id, &mut request));
-        loop {
-            match tickets {
-                Ok(tickets) => return Ok(self.accepted(after, tickets.start)),
-                Err(Refused::Failed(error)) => return Err(error),
-                Err(Refused::Full(_)) => {}
-            }
-            let permit = engine.room(shared, 1).await?;
-            tickets = engine.enqueue_permitted(shared, permit, make_one(shared.id, &mut request));
-        }
+        let entry = match engine.entry(shared) {
+            Ok(entry) => entry,
+            Err(Refused::Failed(error)) => return Err(error),
+            Err(Refused::Full(_)) => engine.entry_when_room(shared).await?,
+        };
+        Ok(self.accepted(after, entry.push(|ticket| request.into_operation(shared.id, ticket))))
     }
 
     fn accepted(&self, after: After, ticket: u64) -> Completion {
@@ -261,17 +252,9 @@ impl Stream {
     }
 }
 
-/// Gives a request its place in the order. The queue makes each operation of an entry once, and none of one it refuses.
-fn make(request: &mut Option<Request>, stream: StreamId, ticket: u64) -> Operation<Op> {
-    request.take().unwrap_or_else(Request::marker).into_operation(stream, ticket)
-}
-
-fn make_one(stream: StreamId, request: &mut Option<Request>) -> impl FnMut(u64, usize) -> Operation<Op> {
-    move |ticket, _| make(request, stream, ticket)
-}
-
+/// Gives requests their places in the order. The queue makes each operation of an entry once, and none of one it refuses.
 fn make_all(stream: StreamId, requests: &mut [Option<Request>]) -> impl FnMut(u64, usize) -> Operation<Op> {
-    move |ticket, index| make(&mut requests[index], stream, ticket)
+    move |ticket, index| requests[index].take().unwrap_or_else(Request::marker).into_operation(stream, ticket)
 }
 
 fn split(ready: Vec<Ready>) -> (Vec<Option<Request>>, Vec<After>) {

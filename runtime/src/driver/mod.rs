@@ -26,7 +26,7 @@ use dxg_scheduler::{EventId, Nanos, Operation, Priority, StreamId, Ticket};
 use crate::backend::Backend;
 use crate::core::admission::{self, Admission, Permit};
 use crate::core::doze::{Doze, Need};
-use crate::core::queue::EnqueueQueue;
+use crate::core::queue::{Claim, EnqueueQueue};
 use crate::core::role::DriverRole;
 use crate::error::{Error, Full, Result};
 use crate::limits::{Policy, Settings};
@@ -127,6 +127,25 @@ enum Phase {
     Closing = 1,
     /// The thread is gone and the backend is closed.
     Closed = 2,
+}
+
+/// A place in the queue and room for one operation, which is accepted by being pushed. Dropped, both are given up.
+pub(crate) struct Entry<'a> {
+    engine: &'a Engine,
+    stream: &'a StreamShared,
+    permit: Permit<'a>,
+    claim: Claim<'a, Operation<Op>>,
+}
+
+impl Entry<'_> {
+    /// Accepts what `make` makes of its ticket.
+    #[inline]
+    pub(crate) fn push(self, make: impl FnOnce(u64) -> Operation<Op>) -> u64 {
+        let ticket = self.claim.push(make);
+        self.permit.spend();
+        self.engine.accepted(self.stream, &(ticket..ticket + 1));
+        ticket
+    }
 }
 
 /// The engine of one device.
@@ -272,6 +291,46 @@ impl Engine {
 
     // ---- operations ----
 
+    /// A place for one operation.
+    #[inline]
+    pub(crate) fn entry<'a>(&'a self, stream: &'a StreamShared) -> Result<Entry<'a>, Refused> {
+        self.check_stream(stream)?;
+        match stream.gate.try_enter(1) {
+            Ok(permit) => self.permitted_entry(stream, permit),
+            Err(full) => Err(self.no_room(full, 1)),
+        }
+    }
+
+    /// As [`Engine::entry`], waiting for room. Cancel safe, as [`Engine::room`].
+    pub(crate) async fn entry_when_room<'a>(&'a self, stream: &'a StreamShared) -> Result<Entry<'a>> {
+        loop {
+            let permit = self.room(stream, 1).await?;
+            match self.permitted_entry(stream, permit) {
+                Ok(entry) => return Ok(entry),
+                Err(Refused::Failed(error)) => return Err(error),
+                Err(Refused::Full(_)) => {}
+            }
+        }
+    }
+
+    #[inline]
+    fn permitted_entry<'a>(&'a self, stream: &'a StreamShared, permit: Permit<'a>) -> Result<Entry<'a>, Refused> {
+        // As in `enqueue_permitted`: never full.
+        match self.queue.try_claim() {
+            Some(claim) => Ok(Entry { engine: self, stream, permit, claim }),
+            None => Err(Refused::Full(Full::Device)),
+        }
+    }
+
+    #[cold]
+    fn no_room(&self, full: admission::Full, n: usize) -> Refused {
+        match full {
+            admission::Full::Stream => Refused::Full(Full::Stream),
+            admission::Full::Global => Refused::Full(Full::Device),
+            admission::Full::Never { most } => Refused::Failed(too_many(n, most)),
+        }
+    }
+
     /// Accepts `n` operations with adjacent tickets, or none and says why. `make` is called with (ticket, index).
     pub(crate) fn enqueue(
         &self,
@@ -283,9 +342,7 @@ impl Engine {
         let count = u32::try_from(n).unwrap_or(u32::MAX);
         match stream.gate.try_enter(count) {
             Ok(permit) => self.enqueue_permitted(stream, permit, make),
-            Err(admission::Full::Stream) => Err(Refused::Full(Full::Stream)),
-            Err(admission::Full::Global) => Err(Refused::Full(Full::Device)),
-            Err(admission::Full::Never { most }) => Err(Refused::Failed(too_many(n, most))),
+            Err(full) => Err(self.no_room(full, n)),
         }
     }
 
@@ -318,15 +375,21 @@ impl Engine {
         // and room only after it is complete, so this is never full; if it ever is, the permit gives the room back.
         let tickets = tickets.ok_or(Refused::Full(Full::Device))?;
         permit.spend();
+        self.accepted(stream, &tickets);
+        Ok(tickets)
+    }
+
+    #[inline]
+    fn accepted(&self, stream: &StreamShared, tickets: &Range<u64>) {
         stream.accepted(tickets.end - 1);
         // Nobody waits yet. A thread that naps looks by itself; before that, one of many operations takes all along.
         let many = tickets.start / DRIVE_EVERY != tickets.end / DRIVE_EVERY;
         if many || !self.doze.looks_soon() {
             self.drive();
         }
-        Ok(tickets)
     }
 
+    #[inline]
     fn check_stream(&self, stream: &StreamShared) -> Result<()> {
         self.check_open()?;
         if !stream.timeline.is_suspect() {
@@ -384,11 +447,17 @@ impl Engine {
     }
 
     /// Why nothing is accepted any more, if so.
+    #[inline]
     pub(crate) fn check_open(&self) -> Result<()> {
         // Acquire pairs with the Release store in `set_refusal`.
         if !self.refusing.load(Ordering::Acquire) {
             return Ok(());
         }
+        self.why_refused()
+    }
+
+    #[cold]
+    fn why_refused(&self) -> Result<()> {
         match self.refusal.load().as_deref() {
             None => Ok(()),
             Some(error) => Err(error.clone()),
