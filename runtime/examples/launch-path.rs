@@ -1,11 +1,11 @@
 //! Launches through the public API, so many passes of 1,024 over 64 streams, each pass flushed and awaited: what
 //! `.ci/callgrind` counts. The kernel does next to nothing, so the count is the path's.
 //!
-//!     cargo run --release -p dxg-runtime --example launch-path -- 10
+//!     cargo run --release -p dxg-runtime --example launch-path -- 10 [prepared]
 
 use std::process::ExitCode;
 
-use dxg_runtime::{Device, ModuleSource, Parameters, Result, RustKernel, args};
+use dxg_runtime::{Buffer, Device, ModuleSource, Parameters, Result, RustKernel, args};
 
 /// Launches of one pass.
 const LAUNCHES: usize = 1024;
@@ -16,10 +16,11 @@ const WARM_UP: usize = 20;
 
 fn main() -> ExitCode {
     let Some(passes) = std::env::args().nth(1).and_then(|text| text.parse::<usize>().ok()) else {
-        eprintln!("usage: launch-path PASSES");
+        eprintln!("usage: launch-path PASSES [prepared]");
         return ExitCode::from(2);
     };
-    match futures::executor::block_on(run(WARM_UP + passes)) {
+    let prepared = std::env::args().nth(2).is_some_and(|way| way == "prepared");
+    match futures::executor::block_on(run(WARM_UP + passes, prepared)) {
         Ok(()) => {
             println!("{}", passes * LAUNCHES);
             ExitCode::SUCCESS
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(passes: usize) -> Result<()> {
+async fn run(passes: usize, prepared: bool) -> Result<()> {
     let device = Device::builder().selector("software").parameters(Parameters::zero()).open()?;
     let body = RustKernel::new("axpy").scalar::<f32>().read::<f32>().write::<f32>().body(|block| {
         block.write::<f32>(2)?[0] += block.scalar::<f32>(0)? * block.read::<f32>(1)?[0];
@@ -44,10 +45,15 @@ async fn run(passes: usize) -> Result<()> {
     for (stream, y) in &lanes {
         stream.fill(y, 0.0f32).await?.await?;
     }
+    let arguments = |y| args![1.0f32, x.read(), Buffer::read_write(y)];
+    let ready = lanes.iter().map(|(_, y)| device.prepare(&kernel, 1, arguments(y))).collect::<Result<Vec<_>>>()?;
     for _ in 0..passes {
         for launch in 0..LAUNCHES {
             let (stream, y) = &lanes[launch % STREAMS];
-            stream.launch(&kernel, 1, args![1.0f32, x.read(), y.read_write()]).await?;
+            match prepared {
+                true => stream.enqueue(&ready[launch % STREAMS]).await?,
+                false => stream.launch(&kernel, 1, arguments(y)).await?,
+            };
         }
         device.flush();
         for (stream, _) in &lanes {

@@ -84,6 +84,7 @@ mod open;
 #[cfg(feature = "sim")]
 pub mod perfetto;
 mod pod;
+mod prepared;
 #[doc(hidden)]
 pub mod raw;
 mod request;
@@ -113,6 +114,7 @@ pub use limits::{Bound, Limits, POLICY_VARIABLE, Policy};
 pub use module::{Module, ModuleSource};
 pub use open::DeviceBuilder;
 pub use pod::Pod;
+pub use prepared::PreparedLaunch;
 pub use selector::{DEVICE_VARIABLE, DeviceKind, Selector};
 pub use stats::{FlushCounts, MemoryInfo, Stats};
 pub use stream::{Priority, Stream, StreamBuilder};
@@ -127,6 +129,6 @@ pub const fn pending_operation_bytes() -> usize {
 pub mod prelude {
     pub use crate::{
         Args, Buffer, Command, Completion, Device, Error, Event, Graph, Grid, HostBuffer, Kernel, Module, ModuleSource,
-        Patch, Priority, ReadBack, RustKernel, Stream, TryError, args,
+        Patch, PreparedLaunch, Priority, ReadBack, RustKernel, Stream, TryError, args,
     };
 }

@@ -117,10 +117,7 @@ impl Stream {
         let Some(checked) = self.check_launch(kernel, grid.into(), &args)? else {
             return self.try_accept(Request::empty_launch(args));
         };
-        let core = &self.inner.core;
-        let entry = core.engine.entry(&core.shared).map_err(into_try_error)?;
-        let ticket = entry.push(|ticket| checked.operation(kernel, args, core.id(), ticket));
-        Ok(Completion::new(Arc::clone(core), ticket))
+        self.try_accept_with(|stream, ticket| checked.operation(kernel, args, stream, ticket))
     }
 
     #[inline]
@@ -197,26 +194,42 @@ impl Stream {
     /// Enqueues one operation, or says that there is no room.
     pub(crate) fn try_accept(&self, ready: impl Into<Ready>) -> Result<Completion, TryError> {
         let Ready { request, after } = ready.into();
-        let core = &self.inner.core;
-        let entry = core.engine.entry(&core.shared).map_err(into_try_error)?;
-        Ok(self.accepted(after, entry.push(|ticket| request.into_operation(core.id(), ticket))))
+        let done = self.try_accept_with(|stream, ticket| request.into_operation(stream, ticket))?;
+        after.accepted(&self.inner.core, done.ticket());
+        Ok(done)
     }
 
     /// Enqueues one operation, waiting for room.
     pub(crate) async fn accept(&self, ready: impl Into<Ready>) -> Result<Completion> {
         let Ready { request, after } = ready.into();
+        let done = self.accept_with(|stream, ticket| request.into_operation(stream, ticket)).await?;
+        after.accepted(&self.inner.core, done.ticket());
+        Ok(done)
+    }
+
+    /// Enqueues the operation that `make` makes of stream and ticket, or says that there is no room.
+    #[inline]
+    pub(crate) fn try_accept_with(
+        &self,
+        make: impl FnOnce(StreamId, u64) -> Operation<Op>,
+    ) -> Result<Completion, TryError> {
+        let core = &self.inner.core;
+        let entry = core.engine.entry(&core.shared).map_err(into_try_error)?;
+        let ticket = entry.push(|ticket| make(core.id(), ticket));
+        Ok(Completion::new(Arc::clone(core), ticket))
+    }
+
+    /// As [`Stream::try_accept_with`], waiting for room.
+    #[inline]
+    pub(crate) async fn accept_with(&self, make: impl FnOnce(StreamId, u64) -> Operation<Op>) -> Result<Completion> {
         let StreamCore { engine, shared } = &*self.inner.core;
         let entry = match engine.entry(shared) {
             Ok(entry) => entry,
             Err(Refused::Failed(error)) => return Err(error),
             Err(Refused::Full(_)) => engine.entry_when_room(shared).await?,
         };
-        Ok(self.accepted(after, entry.push(|ticket| request.into_operation(shared.id, ticket))))
-    }
-
-    fn accepted(&self, after: After, ticket: u64) -> Completion {
-        after.accepted(&self.inner.core, ticket);
-        Completion::new(Arc::clone(&self.inner.core), ticket)
+        let ticket = entry.push(|ticket| make(shared.id, ticket));
+        Ok(Completion::new(Arc::clone(&self.inner.core), ticket))
     }
 
     /// Enqueues all side by side, or says that there is no room. The completion is that of the last.

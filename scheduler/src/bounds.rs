@@ -52,6 +52,15 @@ impl Watermark {
     #[must_use]
     #[inline]
     pub const fn admits(&self, count: u32, bound: Bound) -> bool {
+        self.stays_open(count, bound) || self.admits_near_full(count, bound)
+    }
+
+    /// Open, and open still when so many more are in: the usual case.
+    const fn stays_open(&self, count: u32, bound: Bound) -> bool {
+        !self.closed && count < bound.high && self.level < bound.high - count
+    }
+
+    const fn admits_near_full(&self, count: u32, bound: Bound) -> bool {
         let bound = bound.sane();
         let open = !self.closed || self.level <= bound.low;
         open && count <= bound.high && self.level <= bound.high - count
@@ -60,8 +69,7 @@ impl Watermark {
     /// Lets `count` enter, or says that there is no room; from then on nothing enters until `low` is reached.
     #[inline]
     pub const fn enter(&mut self, count: u32, bound: Bound) -> bool {
-        // Open, and open still when they are in.
-        if !self.closed && count < bound.high && self.level < bound.high - count {
+        if self.stays_open(count, bound) {
             self.level += count;
             return true;
         }
