@@ -69,11 +69,11 @@ impl Prepared {
 
 impl Device {
     /// Checks and packs a launch, for being enqueued again and again. What [`Stream::launch`] would refuse is refused here.
-    pub fn prepare(&self, kernel: &Kernel, grid: impl Into<Grid>, args: Args) -> Result<PreparedLaunch> {
+    pub fn prepare(&self, kernel: &Kernel, grid: impl Into<Grid>, mut args: Args) -> Result<PreparedLaunch> {
         let tag = self.shared().tag;
         let checked = CheckedLaunch::new(self.info(), tag, kernel, grid.into(), &args)?;
         let launch = checked.and_then(|checked| {
-            let Operation { work, hazard, bytes, payload, .. } = checked.operation(kernel, args, StreamId(0), 0);
+            let Operation { work, hazard, bytes, payload, .. } = checked.operation(kernel, &mut args, StreamId(0), 0);
             let OpKind::Launch(launch) = payload.kind else { return None };
             Some(Arc::new(Prepared { launch, work, hazard, bytes }))
         });

@@ -156,12 +156,12 @@ pub unsafe fn enqueue_launch(
     enqueue_packed(stream, kernel, grid, packed(args, accesses), wait)
 }
 
-fn enqueue_packed(stream: &Stream, kernel: &Kernel, grid: Grid, args: Args, wait: bool) -> Result<u64, TryError> {
+fn enqueue_packed(stream: &Stream, kernel: &Kernel, grid: Grid, mut args: Args, wait: bool) -> Result<u64, TryError> {
     let Some(checked) = stream.check_launch(kernel, grid, &args)? else {
-        return enqueue(stream, Prepared::new(Request::empty_launch(args)), wait);
+        return enqueue(stream, Prepared::new(Request::empty_launch(&mut args)), wait);
     };
     let core = &stream.inner.core;
-    Ok(entry(core, wait)?.push(|ticket| checked.operation(kernel, args, core.shared.id, ticket)))
+    Ok(entry(core, wait)?.push(|ticket| checked.operation(kernel, &mut args, core.shared.id, ticket)))
 }
 
 /// A place for one operation. Where there is none: waits for it, or says so.

@@ -76,17 +76,17 @@ impl Request {
         tag: DeviceTag,
         kernel: &Kernel,
         grid: Grid,
-        args: Args,
+        mut args: Args,
     ) -> Result<Self> {
         Ok(match CheckedLaunch::new(info, tag, kernel, grid, &args)? {
-            Some(checked) => checked.request(kernel, args),
-            None => Request::empty_launch(args),
+            Some(checked) => checked.request(kernel, &mut args),
+            None => Request::empty_launch(&mut args),
         })
     }
 
     /// A launch of a grid with a zero in it: nothing but a place in the stream.
-    pub(crate) fn empty_launch(args: Args) -> Self {
-        Request::marker_holding(args.blocks.into_iter().map(Keep::Memory).collect())
+    pub(crate) fn empty_launch(args: &mut Args) -> Self {
+        Request::marker_holding(args.blocks.drain(..).map(Keep::Memory).collect())
     }
 
     /// A copy of `len` bytes between ranges that were checked. None at all is a marker.
@@ -277,15 +277,16 @@ impl CheckedLaunch {
         }
     }
 
-    fn request(&self, kernel: &Kernel, args: Args) -> Request {
+    fn request(&self, kernel: &Kernel, args: &mut Args) -> Request {
         let Operation { work, hazard, bytes, payload, .. } = self.operation(kernel, args, StreamId(0), 0);
         Request { work, hazard, bytes, kind: payload.kind }
     }
 
-    /// The operation at its place in the order.
+    /// The operation at its place in the order, with the arguments taken out of `args`.
     #[inline]
-    pub(crate) fn operation(&self, kernel: &Kernel, args: Args, stream: StreamId, ticket: u64) -> Operation<Op> {
-        let Args { bytes, accesses, blocks, .. } = args;
+    pub(crate) fn operation(&self, kernel: &Kernel, args: &mut Args, stream: StreamId, ticket: u64) -> Operation<Op> {
+        let (accesses, bytes) = (args.accesses.take(), args.bytes.take());
+        let blocks = std::mem::take(&mut args.blocks);
         self.operation_of(Arc::clone(&kernel.loaded), accesses, bytes, blocks, stream, ticket)
     }
 

@@ -20,6 +20,7 @@ use crate::driver::{Engine, Refused, StreamShared, Waiting};
 use crate::error::{Full, Result, TryError};
 use crate::grid::Grid;
 use crate::kernel::Kernel;
+use crate::launching::Launching;
 use crate::op::Op;
 use crate::request::{After, CheckedLaunch, Ready, Request};
 
@@ -98,26 +99,19 @@ impl Stream {
     ///
     /// Dropping this future before it is ready means that nothing was launched; after that, the launch takes place whatever
     /// happens to the [`Completion`].
-    pub async fn launch(&self, kernel: &Kernel, grid: impl Into<Grid>, args: Args) -> Result<Completion> {
-        let Some(checked) = self.check_launch(kernel, grid.into(), &args)? else {
-            return self.accept(Request::empty_launch(args)).await;
-        };
-        let StreamCore { engine, shared } = &*self.inner.core;
-        let entry = match engine.entry(shared) {
-            Ok(entry) => entry,
-            Err(Refused::Failed(error)) => return Err(error),
-            Err(Refused::Full(_)) => engine.entry_when_room(shared).await?,
-        };
-        let ticket = entry.push(|ticket| checked.operation(kernel, args, shared.id, ticket));
-        Ok(Completion::new(Arc::clone(&self.inner.core), ticket))
+    #[inline]
+    pub fn launch<'a>(&'a self, kernel: &'a Kernel, grid: impl Into<Grid>, args: Args) -> Launching<'a> {
+        Launching::new(self, kernel, grid.into(), args)
     }
 
     /// Launches a kernel if there is room.
-    pub fn try_launch(&self, kernel: &Kernel, grid: impl Into<Grid>, args: Args) -> Result<Completion, TryError> {
-        let Some(checked) = self.check_launch(kernel, grid.into(), &args)? else {
-            return self.try_accept(Request::empty_launch(args));
-        };
-        self.try_accept_with(|stream, ticket| checked.operation(kernel, args, stream, ticket))
+    pub fn try_launch(&self, kernel: &Kernel, grid: impl Into<Grid>, mut args: Args) -> Result<Completion, TryError> {
+        match self.check_launch(kernel, grid.into(), &args)? {
+            Some(checked) => {
+                self.try_accept_with(|stream, ticket| checked.operation(kernel, &mut args, stream, ticket))
+            }
+            None => self.try_accept(Request::empty_launch(&mut args)),
+        }
     }
 
     #[inline]

@@ -241,6 +241,19 @@ impl AccessList {
         self
     }
 
+    /// These accesses, and none are left.
+    #[must_use]
+    #[inline]
+    pub fn take(&mut self) -> Self {
+        match &mut self.repr {
+            // Only the length is written back.
+            Repr::Inline { len, partial, accesses } => {
+                Self { repr: Repr::Inline { len: core::mem::take(len), partial: *partial, accesses: *accesses } }
+            }
+            Repr::Heap { .. } => core::mem::take(self),
+        }
+    }
+
     /// Whether it does not tell everything.
     #[must_use]
     pub const fn is_partial(&self) -> bool {

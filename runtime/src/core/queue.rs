@@ -106,7 +106,7 @@ impl<T> EnqueueQueue<T> {
         let first = self.ring.claim(n as u64)?;
         let mut claim = Claim { ring: &self.ring, first, count: n as u64, filled: 0 };
         for index in 0..n {
-            claim.fill(make(first + index as u64 + 1, index));
+            claim.fill(|| make(first + index as u64 + 1, index));
         }
         Some(first + 1..first + 1 + n as u64)
     }
@@ -231,22 +231,28 @@ pub(crate) struct Claim<'a, T> {
 }
 
 impl<T> Claim<'_, T> {
+    /// The ticket of its first place.
+    #[inline]
+    pub(crate) fn ticket(&self) -> u64 {
+        self.first + 1
+    }
+
     /// Publishes what `make` makes of its ticket, in the place of a claim for one.
     #[inline]
     pub(crate) fn push(mut self, make: impl FnOnce(u64) -> T) -> u64 {
-        let ticket = self.first + 1;
-        self.fill(make(ticket));
+        let ticket = self.ticket();
+        self.fill(|| make(ticket));
         ticket
     }
 
     #[inline]
-    fn fill(&mut self, value: T) {
+    fn fill(&mut self, make: impl FnOnce() -> T) {
         debug_assert!(self.filled < self.count);
         let slot = self.ring.slot(self.first + self.filled);
         // SAFETY: needed to write through the shared ring. The exchange of `tail` gave these positions to this claim alone, and
         // the consumer stays away until the stamp is published. A free slot holds `None`, so nothing is left undropped by
-        // writing over it without a look.
-        slot.value.with_mut(|cell| unsafe { cell.write(Some(value)) });
+        // writing over it without a look. Made here, a large value is written where it stays.
+        slot.value.with_mut(|cell| unsafe { cell.write(Some(make())) });
         self.filled += 1;
     }
 

@@ -24,7 +24,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use dxg_scheduler::{EventId, Nanos, Operation, Priority, StreamId, Ticket};
 
 use crate::backend::Backend;
-use crate::core::admission::{self, Admission, Permit};
+use crate::core::admission::{self, Admission, Enter, Permit};
 use crate::core::doze::{Doze, Need};
 use crate::core::queue::{Claim, EnqueueQueue};
 use crate::core::role::DriverRole;
@@ -138,12 +138,14 @@ pub(crate) struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// Accepts what `make` makes of its ticket.
+    /// Accepts what `make` makes of its ticket; `make` does not panic.
     #[inline]
     pub(crate) fn push(self, make: impl FnOnce(u64) -> Operation<Op>) -> u64 {
-        let ticket = self.claim.push(make);
+        // Before the operation is written: an exchange after it would wait until all of it has reached the cache.
+        self.stream.accepted(self.claim.ticket());
         self.permit.spend();
-        self.engine.accepted(self.stream, &(ticket..ticket + 1));
+        let ticket = self.claim.push(make);
+        self.engine.drive_at_times(&(ticket..ticket + 1));
         ticket
     }
 }
@@ -314,7 +316,7 @@ impl Engine {
     }
 
     #[inline]
-    fn permitted_entry<'a>(&'a self, stream: &'a StreamShared, permit: Permit<'a>) -> Result<Entry<'a>, Refused> {
+    pub(crate) fn permitted_entry<'a>(&'a self, stream: &'a StreamShared, permit: Permit<'a>) -> Result<Entry<'a>, Refused> {
         // As in `enqueue_permitted`: never full.
         match self.queue.try_claim() {
             Some(claim) => Ok(Entry { engine: self, stream, permit, claim }),
@@ -350,10 +352,25 @@ impl Engine {
     /// dropped future goes to the next in line.
     pub(crate) async fn room<'a>(&self, stream: &'a StreamShared, n: usize) -> Result<Permit<'a>> {
         self.check_stream(stream)?;
+        let permit = self.begin_wait_for_room(stream, n).await;
+        self.end_wait_for_room(stream, n, permit)
+    }
+
+    /// The parts of [`Engine::room`], for futures written by hand.
+    pub(crate) fn begin_wait_for_room<'a>(&self, stream: &'a StreamShared, n: usize) -> Enter<'a> {
         // Who waits for room waits for everything that takes it.
         self.flush_everything();
-        let count = u32::try_from(n).unwrap_or(u32::MAX);
-        let permit = stream.gate.enter(count).await.map_err(|full| match full {
+        stream.gate.enter(u32::try_from(n).unwrap_or(u32::MAX))
+    }
+
+    /// See [`Engine::begin_wait_for_room`].
+    pub(crate) fn end_wait_for_room<'a>(
+        &self,
+        stream: &StreamShared,
+        n: usize,
+        permit: Result<Permit<'a>, admission::Full>,
+    ) -> Result<Permit<'a>> {
+        let permit = permit.map_err(|full| match full {
             admission::Full::Never { most } => too_many(n, most),
             // The wait is for both levels; neither is an error of it.
             admission::Full::Stream | admission::Full::Global => Error::invalid("the wait for room was given up"),
@@ -375,13 +392,13 @@ impl Engine {
         // and room only after it is complete, so this is never full; if it ever is, the permit gives the room back.
         let tickets = tickets.ok_or(Refused::Full(Full::Device))?;
         permit.spend();
-        self.accepted(stream, &tickets);
+        stream.accepted(tickets.end - 1);
+        self.drive_at_times(&tickets);
         Ok(tickets)
     }
 
     #[inline]
-    fn accepted(&self, stream: &StreamShared, tickets: &Range<u64>) {
-        stream.accepted(tickets.end - 1);
+    fn drive_at_times(&self, tickets: &Range<u64>) {
         // Nobody waits yet. A thread that naps looks by itself; before that, one of many operations takes all along.
         let many = tickets.start / DRIVE_EVERY != tickets.end / DRIVE_EVERY;
         if many || !self.doze.looks_soon() {
