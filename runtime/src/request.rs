@@ -12,7 +12,7 @@ use dxg_scheduler::{Access, AccessList, CopyKind, CostKey, EventId, Hazard, Oper
 use crate::args::{Args, Slot, access_words, needed_flag};
 use crate::backend::LoadedKernel;
 use crate::buffer::BufferSlice;
-use crate::device::DeviceTag;
+use crate::device::{DeviceTag, cannot_launch};
 use crate::error::{Error, Result};
 use crate::event::Record;
 use crate::grid::Grid;
@@ -239,6 +239,9 @@ impl CheckedLaunch {
         if let Some(found) = args.device {
             tag.check("buffer", found)?;
         }
+        if !info.can_launch {
+            return Err(cannot_launch("kernels cannot be launched", tag));
+        }
         let shape = check_grid(info, &kernel.loaded, grid)?;
         check_args(&kernel.loaded, args)?;
         if grid.is_empty() {
@@ -260,6 +263,9 @@ impl CheckedLaunch {
         accesses: usize,
     ) -> Result<Option<Self>> {
         tag.check("kernel", kernel.tag)?;
+        if !info.can_launch {
+            return Err(cannot_launch("kernels cannot be launched", tag));
+        }
         let shape = check_grid(info, &kernel.loaded, grid)?;
         let checked = || CheckedLaunch::of(kernel, grid, shape, args, accesses, accesses > 0);
         Ok((!grid.is_empty()).then(checked))

@@ -90,8 +90,7 @@ fn lower_group(batch: &Batch<Op>, group: &Group, writer: &mut CommandWriter<'_>)
 
 /// One DISPATCH for every run of launches of one kernel: a group is one run unless its launches may not be merged.
 fn lower_launches(operations: &[Operation<Op>], writer: &mut CommandWriter<'_>) -> Result<(), Full> {
-    let mut launches =
-        operations.iter().filter_map(|operation| Some((operation, operation.payload.kind.launch()?)));
+    let mut launches = operations.iter().filter_map(|operation| Some((operation, operation.payload.kind.launch()?)));
     let mut next = launches.next();
     while let Some((_, first)) = next {
         let kernel = first.kernel.id;
@@ -126,9 +125,9 @@ pub(super) fn bytes_at_most(batch: &Batch<Op>) -> usize {
             OpKind::Copy(_) | OpKind::Fill { .. } => entries_packet_bytes(1),
             OpKind::Record { .. } | OpKind::Wait(_) | OpKind::Marker(_) => OVERHEAD_BYTES,
             // A launch that may not be merged has a packet of its own.
-            launch => launch.launch().map_or(0, |launch| {
-                item_bytes(launch.args.len(), operation.hazard.accesses().len()) + OVERHEAD_BYTES
-            }),
+            launch => launch
+                .launch()
+                .map_or(0, |launch| item_bytes(launch.args.len(), operation.hazard.accesses().len()) + OVERHEAD_BYTES),
         })
         .sum();
     HEADER_BYTES + operations + OVERHEAD_BYTES * (batch.groups.len() + 2 * batch.waves.len())

@@ -59,9 +59,7 @@ pub(super) fn load(registry: &KernelRegistry, images: &[ModuleImage]) -> Result<
     let image = Arc::new(image);
     let kernels = listed
         .into_iter()
-        .map(|(id, name, signature)| {
-            LoadedKernel::new(id.0, name, Some(signature), image.clone())
-        })
+        .map(|(id, name, signature)| LoadedKernel::new(id.0, name, Some(signature), image.clone()))
         .collect();
     Ok(BackendModule { kernels, find: Some(Box::new(move |name| find_native(&image, name))) })
 }
