@@ -41,8 +41,7 @@ fn kernel(tag: DeviceTag, parameters: Option<&[(ParameterKind, ElementType)]>) -
         parameters.iter().for_each(|&(kind, element)| signature.push(kind, element));
         Arc::new(signature)
     });
-    let loaded = LoadedKernel { id: 7, name: "k".into(), signature, owner: Arc::new(()) };
-    Kernel { loaded: Arc::new(loaded), tag }
+    Kernel { loaded: LoadedKernel::new(7, "k".into(), signature, Arc::new(())), tag }
 }
 
 fn launch(kernel: &Kernel, grid: impl Into<Grid>, args: Args) -> Result<Request> {

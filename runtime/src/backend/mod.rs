@@ -23,6 +23,7 @@ use dxg_scheduler::{Batch, Nanos, QueueId, StreamId, Ticket};
 
 use smallvec::SmallVec;
 
+use crate::args::Wanted;
 use crate::error::{Error, LostCause, Result};
 use crate::info::DeviceInfo;
 use crate::op::Op;
@@ -239,9 +240,25 @@ pub(crate) struct LoadedKernel {
     pub name: Arc<str>,
     /// Its parameters, where the image tells them.
     pub signature: Option<Arc<Signature>>,
+    /// What fits each of them.
+    pub wanted: Box<[Wanted]>,
     /// Keeps the image loaded.
     #[expect(dead_code, reason = "held for its drop")]
     pub owner: Arc<dyn Any + Send + Sync>,
+}
+
+impl LoadedKernel {
+    /// A kernel that the device knows by this number, and what keeps it loaded.
+    pub fn new(
+        id: u64,
+        name: Arc<str>,
+        signature: Option<Arc<Signature>>,
+        owner: Arc<dyn Any + Send + Sync>,
+    ) -> Arc<Self> {
+        let parameters = signature.iter().flat_map(|signature| signature.parameters());
+        let wanted = parameters.map(Wanted::by).collect();
+        Arc::new(LoadedKernel { id, name, signature, wanted, owner })
+    }
 }
 
 /// Messages on the bus since the device was opened.

@@ -59,9 +59,7 @@ pub(super) fn load(registry: &KernelRegistry, images: &[ModuleImage]) -> Result<
     let image = Arc::new(image);
     let kernels = listed
         .into_iter()
-        .map(|(id, name, signature)| {
-            Arc::new(LoadedKernel { id: id.0, name, signature: Some(signature), owner: image.clone() })
-        })
+        .map(|(id, name, signature)| LoadedKernel::new(id.0, name, Some(signature), image.clone()))
         .collect();
     Ok(BackendModule { kernels, find: Some(Box::new(move |name| find_native(&image, name))) })
 }
@@ -71,7 +69,7 @@ fn find_native(image: &Arc<Image>, name: &str) -> Result<Arc<LoadedKernel>> {
         match module.kernel(name) {
             Ok(id) => {
                 let owner = image.clone();
-                return Ok(Arc::new(LoadedKernel { id: id.0, name: name.into(), signature: None, owner }));
+                return Ok(LoadedKernel::new(id.0, name.into(), None, owner));
             }
             Err(KernelError::NotFound { .. }) => {}
             Err(other) => return Err(bad_native(other)),
