@@ -17,7 +17,6 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -32,10 +31,20 @@ use crate::error::{Error, Full, Result};
 use crate::limits::{Policy, Settings};
 use crate::op::Op;
 use crate::stats::Stats;
+use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use crate::sync::{Clock, Mutation, mutated};
 
 mod attend;
 mod counters;
 mod intake;
+#[cfg(all(test, dxg_loom))]
+mod loom_device;
+#[cfg(all(test, dxg_loom))]
+mod loom_end;
+#[cfg(all(test, dxg_loom))]
+mod loom_events;
+#[cfg(all(test, dxg_loom))]
+mod loom_sleep;
 mod loss;
 mod overflow;
 mod patience;
@@ -132,7 +141,7 @@ enum Phase {
 /// The engine of one device.
 pub(crate) struct Engine {
     pub(crate) backend: Arc<dyn Backend>,
-    origin: Instant,
+    clock: Clock,
     queue: EnqueueQueue<Operation<Op>>,
     controls: EnqueueQueue<Control>,
     overflow: Overflow,
@@ -180,10 +189,10 @@ impl Engine {
         Ok(Engine {
             queue,
             controls,
-            overflow: Overflow::default(),
+            overflow: Overflow::new(),
             role: DriverRole::new(state),
             admission: Admission::new(admission::Bound { high: bound.high, low: bound.low }),
-            registry: Registry::default(),
+            registry: Registry::new(),
             settings: ArcSwap::from_pointee(settings),
             refusal: ArcSwapOption::empty(),
             refusing: AtomicBool::new(false),
@@ -197,13 +206,13 @@ impl Engine {
             counters: Counters::default(),
             submitters: Submitters::new(&*backend),
             backend,
-            origin: Instant::now(),
+            clock: Clock::start(),
         })
     }
 
     /// Nanoseconds since the engine started: the scheduler's clock.
     pub(crate) fn now(&self) -> Nanos {
-        self.origin.elapsed().as_nanos() as Nanos
+        self.clock.nanoseconds()
     }
 
     // ---- streams and events ----
@@ -284,7 +293,10 @@ impl Engine {
         match stream.gate.try_enter(count) {
             Ok(permit) => self.enqueue_permitted(stream, permit, make),
             Err(admission::Full::Stream) => Err(Refused::Full(Full::Stream)),
-            Err(admission::Full::Global) => Err(Refused::Full(Full::Device)),
+            Err(admission::Full::Global | admission::Full::Closed) => {
+                self.check_open()?;
+                Err(Refused::Full(Full::Device))
+            }
             Err(admission::Full::Never { most }) => Err(Refused::Failed(too_many(n, most))),
         }
     }
@@ -294,10 +306,13 @@ impl Engine {
     pub(crate) async fn room<'a>(&self, stream: &'a StreamShared, n: usize) -> Result<Permit<'a>> {
         self.check_stream(stream)?;
         // Who waits for room waits for everything that takes it.
-        self.flush_everything();
+        if !mutated(Mutation::RoomFlushesNothing) {
+            self.flush_everything();
+        }
         let count = u32::try_from(n).unwrap_or(u32::MAX);
         let permit = stream.gate.enter(count).await.map_err(|full| match full {
             admission::Full::Never { most } => too_many(n, most),
+            admission::Full::Closed => self.check_open().err().unwrap_or(Error::ShutDown),
             // The wait is for both levels; neither is an error of it.
             admission::Full::Stream | admission::Full::Global => Error::invalid("the wait for room was given up"),
         })?;
@@ -409,6 +424,8 @@ impl Engine {
         // AcqRel pairs with the thread's Acquire load in `phase`: it sees what was accepted before.
         let closing = Phase::Closing as u8;
         let _closed_once = self.phase.compare_exchange(open, closing, Ordering::AcqRel, Ordering::Acquire);
+        // Who is in by now is waited for, and nobody else gets in.
+        self.admission.close();
         self.request(Control::Drain);
         self.drive();
         if self.doze.must_wake(Need::Uncovered) {
