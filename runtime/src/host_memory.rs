@@ -25,7 +25,7 @@ const LARGE_FACTOR: u64 = 16;
 pub(crate) struct HostMemory {
     arena: StagingArena,
     cache: HostCache,
-    room: Room,
+    room: Arc<Room>,
 }
 
 /// Some host memory, given back when dropped.
@@ -51,10 +51,12 @@ unsafe impl Sync for HostPiece {}
 
 impl HostMemory {
     /// Takes the staging memory from the backend; none from a device that runs nothing.
-    pub(crate) fn new(backend: Arc<dyn Backend>, staging_bytes: u64) -> Result<Arc<Self>> {
+    ///
+    /// Who waits for memory is told through `room`.
+    pub(crate) fn new(backend: Arc<dyn Backend>, staging_bytes: u64, room: Arc<Room>) -> Result<Arc<Self>> {
         if !backend.info().can_launch {
             let (arena, cache) = (StagingArena::new(Vec::new(), STAGING_CHUNK), HostCache::new(backend, 0));
-            return Ok(Arc::new(HostMemory { arena, cache, room: Room::new() }));
+            return Ok(Arc::new(HostMemory { arena, cache, room }));
         }
         let bytes = usize::try_from(staging_bytes).unwrap_or(usize::MAX / 2).next_multiple_of(4096);
         let chunk = backend.allocate_host(bytes)?;
@@ -65,7 +67,7 @@ impl HostMemory {
         Ok(Arc::new(HostMemory {
             arena: StagingArena::new(vec![region], STAGING_CHUNK.min(bytes)),
             cache: HostCache::new(backend, limit),
-            room: Room::new(),
+            room,
         }))
     }
 
@@ -87,11 +89,6 @@ impl HostMemory {
     /// `len` bytes that somebody keeps: they do not count as a transfer.
     pub(crate) fn allocate_kept(self: &Arc<Self>, len: usize) -> Result<HostPiece> {
         Ok(HostPiece::large(self, self.cache.allocate(len)?))
-    }
-
-    /// Where to wait for memory.
-    pub(crate) fn room(&self) -> &Room {
-        &self.room
     }
 
     /// Bytes of staging memory, and how many are in use.

@@ -164,7 +164,8 @@ impl Admission {
         self.shared.global.word.fetch_or(CLOSED, Ordering::AcqRel);
         let waiters = lines.lines.iter_mut().flatten().flat_map(|line| line.waiters.values_mut());
         // They stay in line, where they find that it has ended.
-        let wakers: Vec<_> = waiters.map(|waiter| std::mem::replace(&mut waiter.waker, Waker::noop().clone())).collect();
+        let wakers: Vec<_> =
+            waiters.map(|waiter| std::mem::replace(&mut waiter.waker, Waker::noop().clone())).collect();
         drop(lines);
         if !mutated(Mutation::AdmissionCloseWakesNobody) {
             wakers.into_iter().for_each(sync::wake);

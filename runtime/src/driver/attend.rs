@@ -177,8 +177,8 @@ fn look(engine: &Engine) -> Look {
             Look::InFlight
         } else if state.is_idle() {
             // A broken state has lost count, and takes nothing in.
-            let over = state.broken || engine.admission.is_drained() || mutated(Mutation::EndForgetsWhoEnters);
-            if engine.is_closing() && over { Look::Over } else { Look::Nothing }
+            let drained = || state.broken || engine.admission.is_drained() || mutated(Mutation::EndForgetsWhoEnters);
+            if engine.is_closing() && drained() { Look::Over } else { Look::Nothing }
         } else {
             // While a thread submits, it is the one who goes on: until the end of a nap is soon enough for this one.
             let other = if state.is_submitting() { Nanos::MAX } else { engine.now() };

@@ -379,7 +379,14 @@ impl Rig {
         let kept = Kept { ticket, device: self.device.clone() };
         let held = KeepAlive::from_iter([Keep::Shared(std::sync::Arc::new(kept))]);
         let kind = OpKind::Marker(held);
-        Operation { stream, ticket: Ticket(ticket), work, hazard: Hazard::Ordered, bytes: 48, payload: Op { stream, kind } }
+        Operation {
+            stream,
+            ticket: Ticket(ticket),
+            work,
+            hazard: Hazard::Ordered,
+            bytes: 48,
+            payload: Op { stream, kind },
+        }
     }
 
     /// As `Stream::try_launch`.

@@ -8,8 +8,8 @@ use super::Waiting;
 use super::loom_device::{Device, Notify, Rig};
 use crate::core::loom_harness::{DEADLOCK, explore_within, must_fail};
 use crate::error::Error;
-use crate::sync::Mutation;
 use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{Mutation, block_on};
 
 /// Enqueues `count` operations while the engine closes; what was accepted completes, the rest is refused.
 fn shutdown(high: u32, count: usize) {
@@ -80,12 +80,38 @@ fn shutdown_against_back_pressure() {
 }
 
 #[test]
-fn shutdown_against_back_pressure_notices_a_silent_close() {
+fn shutdown_against_back_pressure_notices_an_early_end() {
     must_fail(
         "driver::loom_end::shutdown_against_back_pressure",
-        Mutation::AdmissionCloseWakesNobody,
-        &[DEADLOCK],
+        Mutation::EndForgetsWhoEnters,
+        &["accepted and not done", "submitted to a closed device", DEADLOCK],
     );
+}
+
+#[test]
+fn waiting_for_memory() {
+    explore_within(
+        2,
+        "end_waiting_for_memory",
+        "who waits for host memory is told when the device is lost, also if the memory never comes back",
+        || {
+            let rig = Rig::new(Device::new(Notify::AtOnce, 1, true), 2);
+            let waiting = rig.spawn(|rig| {
+                let outcome = block_on(rig.engine.until_memory(|| Ok(None::<()>)));
+                assert!(outcome.is_err_and(|error| error.is_device_lost()));
+            });
+            let stream = rig.stream();
+            let ticket = rig.enqueue(&stream, Work::Marker).expect("the loss is not known");
+            assert!(rig.wait(&stream, ticket).is_err());
+            waiting.join().expect("the waiter ends");
+            rig.check_end(1);
+        },
+    );
+}
+
+#[test]
+fn waiting_for_memory_notices_a_silent_loss() {
+    must_fail("driver::loom_end::waiting_for_memory", Mutation::RefusalWakesNobody, &[DEADLOCK]);
 }
 
 #[test]

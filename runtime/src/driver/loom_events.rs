@@ -17,7 +17,7 @@ fn record_and_wait(rig: &Rig, record: EventId, wait: EventId) {
 #[test]
 fn crossing_waits() {
     explore_within(
-        2,
+        1,
         "events_crossing_waits",
         "streams that record for each other and wait for each other, with room for one operation in all and nobody but themselves \
          to drive, all complete",
@@ -41,4 +41,9 @@ fn crossing_waits_notices_a_wait_that_flushes_nothing() {
 #[test]
 fn crossing_waits_notices_a_request_that_is_overwritten() {
     must_fail("driver::loom_events::crossing_waits", Mutation::FlushAskedByStore, &[DEADLOCK]);
+}
+
+#[test]
+fn crossing_waits_notices_requests_that_overtake() {
+    must_fail("driver::loom_events::crossing_waits", Mutation::RequestsOvertake, &[DEADLOCK]);
 }

@@ -13,6 +13,7 @@
 //! | `settings` | read by any task, replaced as a whole by `set_settings` |
 //! | `promised` (somebody is about to drive) | any task; see [`waiting`] |
 //! | `patience` (how long who waits looks at fences) | any task; see [`patience`] |
+//! | `memory` (who waits for host memory) | any task; see [`Room`] |
 //! | `refusal` | written once (lost) or at shutdown; read before every acceptance |
 
 use std::ops::Range;
@@ -27,6 +28,7 @@ use crate::core::admission::{self, Admission, Permit};
 use crate::core::doze::{Doze, Need};
 use crate::core::queue::EnqueueQueue;
 use crate::core::role::DriverRole;
+use crate::core::room::Room;
 use crate::error::{Error, Full, Result};
 use crate::limits::{Policy, Settings};
 use crate::op::Op;
@@ -160,6 +162,7 @@ pub(crate) struct Engine {
     doze: Doze,
     wake: WakeFd,
     submitters: Submitters,
+    pub(crate) memory: Arc<Room>,
     pub(crate) counters: Counters,
 }
 
@@ -205,6 +208,7 @@ impl Engine {
             wake: WakeFd::new().map_err(|error| Error::driver("eventfd", error))?,
             counters: Counters::default(),
             submitters: Submitters::new(&*backend),
+            memory: Arc::new(Room::new()),
             backend,
             clock: Clock::start(),
         })
@@ -415,6 +419,19 @@ impl Engine {
         let error = Some(Arc::new(error));
         self.refusal.rcu(|now| now.clone().or_else(|| error.clone()));
         self.refusing.store(true, Ordering::Release);
+        // Memory that is waited for may never come back.
+        if !mutated(Mutation::RefusalWakesNobody) {
+            self.memory.announce();
+        }
+    }
+
+    /// Repeats `attempt` whenever host memory has come back, until it gives something or nothing is accepted any more.
+    pub(crate) async fn until_memory<R>(&self, mut attempt: impl FnMut() -> Result<Option<R>>) -> Result<R> {
+        let attempt = || match attempt()? {
+            None => self.check_open().map(|()| None),
+            found => Ok(found),
+        };
+        self.memory.until(attempt).await
     }
 
     /// Accepts nothing more. The thread completes what was accepted, closes the backend and ends.

@@ -96,8 +96,10 @@ fn free_while_in_flight() {
         "memory is given out again only after its last use, whoever that is; a living block is found under its address; and no trim \
          takes memory that is in use",
         || {
-            let memory =
-                StdArc::new(Memory { cells: std::array::from_fn(|_| UnsafeCell::new(0)), is_alive: StdBool::new(false) });
+            let memory = StdArc::new(Memory {
+                cells: std::array::from_fn(|_| UnsafeCell::new(0)),
+                is_alive: StdBool::new(false),
+            });
             let pool = MemoryPool::new(Source(memory.clone()), 1);
             let buffer = Held::new(pool.allocate(1).expect("memory"), &memory);
             buffer.write(1);

@@ -120,7 +120,9 @@ impl MemoryPool {
     /// A pool without any memory; the first allocation gets a chunk of about `first_chunk` bytes.
     pub fn new(source: impl ChunkSource + 'static, first_chunk: u64) -> Self {
         let first_chunk = first_chunk.clamp(SMALLEST_CHUNK, LARGEST_CHUNK).next_power_of_two();
-        Self { shared: Arc::new(Shared { source: Box::new(source), first_chunk, state: Mutex::new(PoolState::default()) }) }
+        Self {
+            shared: Arc::new(Shared { source: Box::new(source), first_chunk, state: Mutex::new(PoolState::default()) }),
+        }
     }
 
     /// Memory for `len` bytes (0 gets an address too), aligned to 256 bytes.

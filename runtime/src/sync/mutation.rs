@@ -91,6 +91,10 @@ mutations! {
     HealthUnchecked,
     /// The attendant ends while somebody is about to enqueue.
     EndForgetsWhoEnters,
+    /// Who waits for memory is not told that nothing is accepted any more.
+    RefusalWakesNobody,
+    /// Requests are obeyed although operations pushed before them may still be in the queue.
+    RequestsOvertake,
     /// Who asks for everything to be handed over overwrites others who asked.
     FlushAskedByStore,
     /// Operations on streams that the driver has not met keep their room when the device is lost.
