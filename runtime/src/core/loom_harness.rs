@@ -3,8 +3,9 @@
 //! A model is a plain test of a `--cfg dxg_loom` build that calls [`explore`]: loom runs it once for every interleaving (and every
 //! value a weakly ordered load may see) with a bounded number of preemptions, that is of switches away from a thread that could
 //! go on; switches at a blocking or ending thread are free. The bound is `LOOM_MAX_PREEMPTIONS`, or [`PREEMPTIONS`] when it is not
-//! set; a model with many steps names a lower one ([`explore_within`]). A mutation test calls [`must_fail`]: the model runs again in a child process with one deliberate
-//! mistake switched on (see `sync::mutation`), because a failing loom execution may end its process.
+//! set; a model with many steps names a lower one ([`explore_within`]). A mutation test calls [`must_fail`]: the model runs again,
+//! within its own bound, in a child process with one deliberate mistake switched on (see `sync::mutation`), because a failing loom
+//! execution may end its process.
 //!
 //! Lines that begin with a word of [`MODEL`], [`NOTICED`] and [`KNOWN`] are read by the test that starts this build
 //! (`tests/tests/loom.rs`): it makes the table of them, and asks for every mutation to be noticed.
@@ -58,6 +59,7 @@ pub(crate) fn must_fail(model: &str, mutation: Mutation, symptoms: &[&str]) {
     let output = Command::new(test)
         .args(["--exact", model, "--nocapture", "--test-threads=1"])
         .env("RUST_BACKTRACE", "0")
+        .env_remove("LOOM_MAX_PREEMPTIONS")
         .env(crate::sync::mutation::VARIABLE, format!("{mutation:?}"))
         .output()
         .expect("the test starts itself");

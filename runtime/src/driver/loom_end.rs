@@ -80,11 +80,11 @@ fn shutdown_against_back_pressure() {
 }
 
 #[test]
-fn shutdown_against_back_pressure_notices_an_early_end() {
+fn shutdown_against_back_pressure_notices_an_open_door() {
     must_fail(
         "driver::loom_end::shutdown_against_back_pressure",
-        Mutation::EndForgetsWhoEnters,
-        &["accepted and not done", "submitted to a closed device", DEADLOCK],
+        Mutation::AdmissionEntersClosed,
+        &["accepted and not done", "submitted to a closed device"],
     );
 }
 
@@ -174,4 +174,9 @@ fn loss_notices_forgotten_streams() {
 #[test]
 fn loss_notices_waiters_that_sleep_on() {
     must_fail("driver::loom_end::loss", Mutation::TimelineLossWakesNobody, &[DEADLOCK]);
+}
+
+#[test]
+fn loss_notices_requests_that_overtake() {
+    must_fail("driver::loom_end::loss", Mutation::RequestsOvertake, &[DEADLOCK]);
 }

@@ -42,8 +42,3 @@ fn crossing_waits_notices_a_wait_that_flushes_nothing() {
 fn crossing_waits_notices_a_request_that_is_overwritten() {
     must_fail("driver::loom_events::crossing_waits", Mutation::FlushAskedByStore, &[DEADLOCK]);
 }
-
-#[test]
-fn crossing_waits_notices_requests_that_overtake() {
-    must_fail("driver::loom_events::crossing_waits", Mutation::RequestsOvertake, &[DEADLOCK]);
-}
