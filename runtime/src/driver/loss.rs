@@ -123,6 +123,22 @@ mod tests {
     }
 
     #[test]
+    fn a_wait_for_memory_ends_with_the_device() {
+        let device = Device::open("software").unwrap();
+        let engine = &device.shared().engine;
+        std::thread::scope(|scope| {
+            let wait = || futures::executor::block_on(engine.until_memory(|| Ok(None::<()>)));
+            let waiting = scope.spawn(wait);
+            while !engine.role.try_drive(|state| state.break_down(engine, "on purpose")) {
+                std::thread::yield_now();
+            }
+            let told = waiting.join().unwrap().unwrap_err();
+            assert!(told.to_string().contains("on purpose"), "{told}");
+            assert!(wait().is_err(), "and who comes later");
+        });
+    }
+
+    #[test]
     fn what_a_kernel_captured_may_panic_when_it_is_dropped() {
         struct Grudge;
         impl Drop for Grudge {

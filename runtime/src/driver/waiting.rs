@@ -35,8 +35,8 @@ use crate::sync::{Mutation, mutated, spin_loop};
 /// flood of many tasks must not keep one of them from its own business.
 const INLINE_ROUNDS: u32 = 8;
 
-/// Turns of an empty loop between two looks at the fences.
-const LOOK_PAUSE: u32 = if cfg!(dxg_loom) { 1 } else { 32 };
+/// Turns of an empty loop between two looks at the fences. None in a model, where a pause would always let the device go on.
+const LOOK_PAUSE: u32 = if cfg!(dxg_loom) { 0 } else { 32 };
 
 /// The place of a future that waits for an operation. Its owner gives it to [`Engine::end_wait`] before it drops it.
 #[derive(Default)]

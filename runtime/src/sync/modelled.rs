@@ -52,8 +52,8 @@ impl Condvar {
     }
 }
 
-/// Time in a model: every look at the clock is a millisecond later than the one before, so that the same interleaving always
-/// sees the same times, and whatever waits by the clock is through after a few looks.
+/// Time in a model: every look at the clock is ten milliseconds later than the one before, so that the same interleaving always
+/// sees the same times, and whatever waits or naps by the clock is through after one look.
 #[derive(Debug)]
 pub(crate) struct Clock(std::sync::atomic::AtomicU64);
 
@@ -65,7 +65,7 @@ impl Clock {
 
     /// Nanoseconds since the start.
     pub(crate) fn nanoseconds(&self) -> u64 {
-        self.0.fetch_add(1_000_000, atomic::Ordering::Relaxed)
+        self.0.fetch_add(10_000_000, atomic::Ordering::Relaxed)
     }
 }
 
