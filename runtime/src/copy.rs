@@ -100,8 +100,8 @@ impl Stream {
         source: impl HostSource<T>,
     ) -> Result<Completion> {
         let destination = destination.into();
-        let host = &self.inner.device.host;
-        let ready = host.room().until(|| self.ready_copy_in(&destination, &source)).await?;
+        let engine = &self.inner.core.engine;
+        let ready = engine.until_memory(|| self.ready_copy_in(&destination, &source)).await?;
         self.accept(ready).await
     }
 
@@ -159,7 +159,7 @@ impl Stream {
         let source = source.into();
         self.tag().check("buffer", source.tag())?;
         let host = &self.inner.device.host;
-        let (landing, request) = host.room().until(|| landing_for(host, &source)).await?;
+        let (landing, request) = self.inner.core.engine.until_memory(|| landing_for(host, &source)).await?;
         let completion = self.accept(request).await?;
         Ok(ReadBack { completion, landing, len: source.len(), element: PhantomData })
     }

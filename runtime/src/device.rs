@@ -237,14 +237,15 @@ impl Device {
     pub(crate) fn over(backend: Arc<dyn Backend>, settings: Settings, attendant: Place) -> Result<Device> {
         let tag = DeviceTag::new(backend.info().selector);
         let engine = Engine::start(Arc::clone(&backend), settings, attendant)?;
-        let host = match HostMemory::new(Arc::clone(&backend), settings.limits.staging_bytes) {
-            Ok(host) => host,
-            Err(error) => {
-                // Nobody else ends the thread that has just begun.
-                engine.close();
-                return Err(error);
-            }
-        };
+        let host =
+            match HostMemory::new(Arc::clone(&backend), settings.limits.staging_bytes, Arc::clone(&engine.memory)) {
+                Ok(host) => host,
+                Err(error) => {
+                    // Nobody else ends the thread that has just begun.
+                    engine.close();
+                    return Err(error);
+                }
+            };
         let shared = DeviceShared {
             tag,
             engine,

@@ -164,8 +164,7 @@ impl Graph {
     /// that of the whole graph. An empty graph completes in its place.
     pub async fn launch(&self, stream: &Stream, patches: &[Patch]) -> Result<Completion> {
         let nodes = self.patched(stream, patches)?;
-        let device = &stream.inner.device;
-        let ready = device.host.room().until(|| ready_nodes(&nodes, stream)).await?;
+        let ready = stream.inner.core.engine.until_memory(|| ready_nodes(&nodes, stream)).await?;
         stream.accept_all(ready).await
     }
 

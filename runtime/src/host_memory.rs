@@ -4,11 +4,11 @@
 //! the next large copy, so that a steady program makes no call to the driver. Both are bounded: when there is no room, the
 //! caller waits for [`Room`], which every returned piece announces.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
 
 use crate::backend::Backend;
+use crate::core::room::Room;
 use crate::core::staging::{HostRegion, StagingArena, StagingPiece, StagingShare};
 use crate::error::Result;
 use crate::memory::host::{HostBlock, HostCache, HostUsage};
@@ -25,7 +25,7 @@ const LARGE_FACTOR: u64 = 16;
 pub(crate) struct HostMemory {
     arena: StagingArena,
     cache: HostCache,
-    room: Room,
+    room: Arc<Room>,
 }
 
 /// Some host memory, given back when dropped.
@@ -51,10 +51,12 @@ unsafe impl Sync for HostPiece {}
 
 impl HostMemory {
     /// Takes the staging memory from the backend; none from a device that runs nothing.
-    pub(crate) fn new(backend: Arc<dyn Backend>, staging_bytes: u64) -> Result<Arc<Self>> {
+    ///
+    /// Who waits for memory is told through `room`.
+    pub(crate) fn new(backend: Arc<dyn Backend>, staging_bytes: u64, room: Arc<Room>) -> Result<Arc<Self>> {
         if !backend.info().can_launch {
             let (arena, cache) = (StagingArena::new(Vec::new(), STAGING_CHUNK), HostCache::new(backend, 0));
-            return Ok(Arc::new(HostMemory { arena, cache, room: Room::default() }));
+            return Ok(Arc::new(HostMemory { arena, cache, room }));
         }
         let bytes = usize::try_from(staging_bytes).unwrap_or(usize::MAX / 2).next_multiple_of(4096);
         let chunk = backend.allocate_host(bytes)?;
@@ -65,7 +67,7 @@ impl HostMemory {
         Ok(Arc::new(HostMemory {
             arena: StagingArena::new(vec![region], STAGING_CHUNK.min(bytes)),
             cache: HostCache::new(backend, limit),
-            room: Room::default(),
+            room,
         }))
     }
 
@@ -87,11 +89,6 @@ impl HostMemory {
     /// `len` bytes that somebody keeps: they do not count as a transfer.
     pub(crate) fn allocate_kept(self: &Arc<Self>, len: usize) -> Result<HostPiece> {
         Ok(HostPiece::large(self, self.cache.allocate(len)?))
-    }
-
-    /// Where to wait for memory.
-    pub(crate) fn room(&self) -> &Room {
-        &self.room
     }
 
     /// Bytes of staging memory, and how many are in use.
@@ -190,61 +187,6 @@ impl Drop for HostPiece {
             None => {}
         }
         self.memory.room.announce();
-    }
-}
-
-/// Tells those who wait that memory has been given back.
-///
-/// A waiter registers first and looks for memory after that; a giver gives back first and looks for waiters after that.
-/// Between each pair of steps stands a fence, so one of the two sees the other.
-#[derive(Default)]
-pub(crate) struct Room {
-    waiting: AtomicUsize,
-    wakers: Mutex<Vec<Waker>>,
-}
-
-impl Room {
-    /// Asks to be woken at the next announcement; the caller must look for memory once more after this.
-    pub(crate) fn register(&self, cx: &Context<'_>) {
-        let mut wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
-        if !wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-            wakers.push(cx.waker().clone());
-        }
-        self.waiting.store(wakers.len(), Ordering::Relaxed);
-        drop(wakers);
-        // Pairs with the fence in `announce`.
-        fence(Ordering::SeqCst);
-    }
-
-    fn announce(&self) {
-        // Pairs with the fence in `register`.
-        fence(Ordering::SeqCst);
-        if self.waiting.load(Ordering::Relaxed) == 0 {
-            return;
-        }
-        let woken = {
-            let mut wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
-            self.waiting.store(0, Ordering::Relaxed);
-            std::mem::take(&mut *wakers)
-        };
-        // Outside the lock: a waker may run anything.
-        woken.into_iter().for_each(Waker::wake);
-    }
-
-    /// Waits until `attempt` gives something.
-    pub(crate) async fn until<R>(&self, mut attempt: impl FnMut() -> Result<Option<R>>) -> Result<R> {
-        std::future::poll_fn(|cx| {
-            for registered in [false, true] {
-                match attempt() {
-                    Ok(Some(found)) => return Poll::Ready(Ok(found)),
-                    Err(error) => return Poll::Ready(Err(error)),
-                    Ok(None) if !registered => self.register(cx),
-                    Ok(None) => {}
-                }
-            }
-            Poll::Pending
-        })
-        .await
     }
 }
 

@@ -270,8 +270,9 @@ fn host(stream: &Stream) -> &Arc<HostMemory> {
 /// Repeats `attempt` whenever staging memory has come back, until it gives something.
 pub fn until_staged<R>(stream: &Stream, attempt: impl FnMut() -> Result<Option<R>>) -> Result<R> {
     // What is gathered may hold the memory that is waited for.
-    stream.inner.core.engine.flush_everything();
-    block_on(host(stream).room().until(attempt))
+    let engine = &stream.inner.core.engine;
+    engine.flush_everything();
+    block_on(engine.until_memory(attempt))
 }
 
 /// Enqueues `n` operations, and gives the sequence number of the first. Where there is no room: waits for it, or says so.

@@ -125,8 +125,7 @@ impl Stream {
     /// All are checked before any is accepted. They go out in one batch unless a cap splits it. The completion is that of
     /// the last one; an empty list completes with what was accepted before it.
     pub async fn submit(&self, commands: &[Command]) -> Result<Completion> {
-        let host = &self.inner.device.host;
-        let ready = host.room().until(|| self.ready(commands)).await?;
+        let ready = self.inner.core.engine.until_memory(|| self.ready(commands)).await?;
         self.accept_all(ready).await
     }
 

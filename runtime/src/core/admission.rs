@@ -11,12 +11,15 @@
 //!
 //! | field | written by | read by |
 //! | --- | --- | --- |
-//! | `Level::word`: use, and `WAITERS` in bit 0 | everybody, by read-modify-write; `WAITERS` only under the `lines` lock | everybody |
+//! | `Level::word`: use, and two flags | everybody, by read-modify-write; the flags only under the `lines` lock | everybody |
 //! | `Level::{high, low}` | `set_bound` | everybody |
-//! | `lines`: waiters, turns | holders of its lock | holders of its lock |
+//! | `lines`: waiters, turns, what was given and not picked up, the end | holders of its lock | holders of its lock |
 //!
 //! Nothing is lost between a look and a wait, because use and `WAITERS` are one word: setting the flag returns the use at that
 //! point of the word's order. What was freed before is seen there; who frees later sees the flag, and serves if use is low.
+//!
+//! The end ([`Admission::close`]) is a flag of the same word: who entered before it is counted in it, so that everything that was
+//! let in is through when nothing but room that nobody picked up is in use ([`Admission::is_drained`]).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
@@ -24,13 +27,15 @@ use std::task::{Context, Poll, Waker};
 
 use smallvec::SmallVec;
 
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, Ordering, fence};
 use crate::sync::{self, Arc, CachePadded, Mutation, Mutex, mutated};
 
 /// In a level's word: somebody waits for this level.
 const WAITERS: u64 = 1;
+/// In the device's word: nobody enters any more.
+const CLOSED: u64 = 2;
 /// In a level's word: one operation.
-const ONE: u64 = 2;
+const ONE: u64 = 4;
 
 /// Waiters let in between two releases of the lock: bounds both the critical section and the stack.
 const SERVE_BATCH: usize = if cfg!(dxg_loom) { 1 } else { 16 };
@@ -51,6 +56,8 @@ pub(crate) enum Full {
     Stream,
     /// The device's.
     Global,
+    /// Nobody is let in any more.
+    Closed,
     /// None ever will: more operations at once than a level holds.
     Never {
         /// The most that can enter at once.
@@ -89,6 +96,10 @@ struct Lines {
     turns: VecDeque<usize>,
     /// A waiter found no room in the device: nobody is let in before use is down to `low`.
     global_closed: bool,
+    /// Nobody is let in any more: waiters are woken to be told.
+    ended: bool,
+    /// Room that was given to waiters who have not come for it.
+    unclaimed: u64,
     next_place: u64,
 }
 
@@ -114,7 +125,14 @@ pub(crate) struct Permit<'a> {
 impl Admission {
     /// Nothing is in.
     pub(crate) fn new(global: Bound) -> Self {
-        let lines = Lines { lines: Vec::new(), turns: VecDeque::new(), global_closed: false, next_place: 0 };
+        let lines = Lines {
+            lines: Vec::new(),
+            turns: VecDeque::new(),
+            global_closed: false,
+            ended: false,
+            unclaimed: 0,
+            next_place: 0,
+        };
         Self { shared: Arc::new(Shared { global: Level::new(global), lines: Mutex::new(lines) }) }
     }
 
@@ -136,6 +154,29 @@ impl Admission {
     pub(crate) fn set_bound(&self, bound: Bound) {
         self.shared.global.set_bound(bound);
         self.shared.serve(None);
+    }
+
+    /// Lets nobody in any more: who waits is told, and so is who comes.
+    pub(crate) fn close(&self) {
+        let mut lines = self.shared.lines.lock();
+        lines.ended = true;
+        // Acquire pairs with the Release in `reserve` and `release`; Release with the Acquire there.
+        self.shared.global.word.fetch_or(CLOSED, Ordering::AcqRel);
+        let waiters = lines.lines.iter_mut().flatten().flat_map(|line| line.waiters.values_mut());
+        // They stay in line, where they find that it has ended.
+        let wakers: Vec<_> =
+            waiters.map(|waiter| std::mem::replace(&mut waiter.waker, Waker::noop().clone())).collect();
+        drop(lines);
+        if !mutated(Mutation::AdmissionCloseWakesNobody) {
+            wakers.into_iter().for_each(sync::wake);
+        }
+    }
+
+    /// Whether nobody enters any more and everything that had entered is through.
+    pub(crate) fn is_drained(&self) -> bool {
+        let lines = self.shared.lines.lock();
+        // Who does not come for its room before the end is refused, so there is nothing to wait for.
+        lines.ended && u64::from(self.shared.global.used()) == lines.unclaimed
     }
 
     /// Operations that are in.
@@ -160,12 +201,14 @@ impl StreamGate {
             if self.level.release(n) {
                 self.shared.serve(Some(self.line));
             }
+            // Pairs with the Release in `close`: who is refused because of it sees what was done before.
+            fence(Ordering::Acquire);
             return Err(Full::Global);
         }
         Ok(Permit { gate: self, n })
     }
 
-    /// Enters as soon as there is room; only [`Full::Never`] is an error. Dropping the future ends the wait.
+    /// Enters as soon as there is room; only [`Full::Never`] and [`Full::Closed`] are errors. Dropping the future ends the wait.
     pub(crate) fn enter(&self, n: u32) -> Enter<'_> {
         Enter { gate: self, n, place: None }
     }
@@ -253,11 +296,14 @@ impl Level {
     fn reserve(&self, n: u32, for_waiter: bool) -> bool {
         let high = self.high.load(Ordering::Relaxed);
         let mut word = self.word.load(Ordering::Relaxed);
+        // A waiter is given room under the lock, where the end is seen first.
+        let held_up_by = if for_waiter { 0 } else { WAITERS | CLOSED };
+        let held_up_by = if mutated(Mutation::AdmissionEntersClosed) { held_up_by & WAITERS } else { held_up_by };
         loop {
             let used = word / ONE;
             // A waiter that no longer fits because the bound was lowered gets in alone rather than never.
             let fits = used + u64::from(n) <= high || (for_waiter && used == 0);
-            if !fits || (word & WAITERS != 0 && !for_waiter) {
+            if !fits || word & held_up_by != 0 {
                 return false;
             }
             // Acquire pairs with the Release in `release`: who gets the room sees what its last user did (such as the pop
@@ -340,6 +386,9 @@ impl Lines {
 
     /// Gives room to first waiters in turn, until the device has none or `wakers` is full; whether to go on then.
     fn serve(&mut self, global: &Level, wakers: &mut Wakers) -> bool {
+        if self.ended {
+            return false;
+        }
         if self.global_closed {
             if !global.is_low(global.used().into()) {
                 // Flagged: whoever brings use down to `low` serves.
@@ -379,6 +428,7 @@ impl Lines {
                 self.global_closed = true;
                 return false;
             }
+            self.unclaimed += u64::from(n);
             wakers.extend(line.waiters.remove(&place).map(|waiter| waiter.waker));
             self.turns.rotate_left(1);
         }
@@ -407,32 +457,53 @@ impl<'a> Future for Enter<'a> {
                 Err(Full::Stream | Full::Global) => {}
                 answer => return Poll::Ready(answer),
             }
-            let place = gate.join_line(n, waker);
+            let Some(place) = gate.join_line(n, waker) else { return Poll::Ready(Err(Full::Closed)) };
             self.place = Some(place);
             // Perhaps there was room after all; then the line has moved on past this waiter.
             gate.shared.serve(None);
-            if gate.is_in_line(place) {
-                return Poll::Pending;
-            }
-            self.place = None;
-            return Poll::Ready(Ok(Permit { gate, n }));
+            return self.look(place, None);
         };
+        self.look(place, Some(waker))
+    }
+}
+
+impl<'a> Enter<'a> {
+    /// Whether the waiter has been given room, or has to go: it was in line.
+    fn look(&mut self, place: u64, waker: Option<Waker>) -> Poll<Result<Permit<'a>, Full>> {
+        let (gate, n) = (self.gate, self.n);
         let mut lines = gate.shared.lines.lock();
-        if let Some(waiter) = lines.line(gate.line).and_then(|line| line.waiters.get_mut(&place)) {
-            let old = std::mem::replace(&mut waiter.waker, waker);
+        let ended = lines.ended;
+        let line = lines.line(gate.line);
+        if let Some(line) = line
+            && let Some(waiter) = line.waiters.get_mut(&place)
+        {
+            let old = match ended {
+                true => line.waiters.remove(&place).map(|waiter| waiter.waker),
+                false => waker.map(|waker| std::mem::replace(&mut waiter.waker, waker)),
+            };
             drop(lines);
             drop(old);
+            if ended {
+                self.place = None;
+                return Poll::Ready(Err(Full::Closed));
+            }
             return Poll::Pending;
         }
+        lines.unclaimed -= u64::from(n);
         drop(lines);
         self.place = None;
-        Poll::Ready(Ok(Permit { gate, n }))
+        let permit = Permit { gate, n };
+        Poll::Ready(if ended { Err(Full::Closed) } else { Ok(permit) })
     }
 }
 
 impl StreamGate {
-    fn join_line(&self, n: u32, waker: Waker) -> u64 {
+    /// The place in line; `None` when there is no line any more.
+    fn join_line(&self, n: u32, waker: Waker) -> Option<u64> {
         let mut lines = self.shared.lines.lock();
+        if lines.ended {
+            return None;
+        }
         let place = lines.next_place;
         lines.next_place += 1;
         let Some(line) = lines.line(self.line) else { unreachable!("the line lives as long as its gate") };
@@ -443,12 +514,7 @@ impl StreamGate {
         if first {
             lines.take_turns(self.line);
         }
-        place
-    }
-
-    fn is_in_line(&self, place: u64) -> bool {
-        let mut lines = self.shared.lines.lock();
-        lines.line(self.line).is_some_and(|line| line.waiters.contains_key(&place))
+        Some(place)
     }
 }
 
@@ -457,6 +523,9 @@ impl Drop for Enter<'_> {
         let Some(place) = self.place else { return };
         let mut lines = self.gate.shared.lines.lock();
         let removed = lines.line(self.gate.line).and_then(|line| line.waiters.remove(&place));
+        if removed.is_none() {
+            lines.unclaimed -= u64::from(self.n);
+        }
         drop(lines);
         match removed {
             // Whoever stands behind may fit where this one did not.

@@ -186,3 +186,48 @@ fn many_threads_stay_within_the_bounds_and_all_get_through() {
     assert_eq!(admission.in_use(), 0);
     assert!(gates.iter().all(|gate| gate.in_use() == 0 && gate.try_enter(1).is_ok()));
 }
+
+#[test]
+fn the_end_refuses_who_waits_and_who_comes_late_for_its_room() {
+    let admission = Admission::new(bound(1, 0));
+    let gate = admission.gate(bound(4, 2));
+    enter(&gate, 1);
+    let [mut given, mut waiting, mut dropped] = std::array::from_fn(|_| Task::new(&gate, 1));
+    assert!(!given.poll() && !waiting.poll() && !dropped.poll());
+    gate.leave(1);
+    assert!(given.woken() && !waiting.woken());
+    assert!(!admission.is_drained(), "it has not ended");
+    enter_at_the_end(&admission);
+    assert!(waiting.woken() && dropped.woken());
+    assert!(admission.is_drained(), "room that nobody has come for is not waited for");
+    for task in [&mut given, &mut waiting] {
+        let answer = task.future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(answer, Poll::Ready(Err(Full::Closed))));
+    }
+    drop((given, waiting, dropped));
+    assert_eq!((gate.in_use(), admission.in_use()), (0, 0));
+    assert!(matches!(
+        Task::new(&gate, 1).future.as_mut().poll(&mut Context::from_waker(Waker::noop())),
+        Poll::Ready(Err(_))
+    ));
+}
+
+fn enter_at_the_end(admission: &Admission) {
+    admission.close();
+    let late = admission.gate(bound(4, 2));
+    assert_eq!(late.try_enter(1).map(|_| ()), Err(Full::Global));
+}
+
+#[test]
+fn the_end_waits_for_who_is_in() {
+    let admission = Admission::new(bound(4, 2));
+    let gate = admission.gate(bound(4, 2));
+    let permit = gate.try_enter(2).expect("room");
+    admission.close();
+    assert!(!admission.is_drained());
+    permit.spend();
+    gate.leave(1);
+    assert!(!admission.is_drained());
+    gate.leave(1);
+    assert!(admission.is_drained());
+}

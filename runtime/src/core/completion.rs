@@ -186,7 +186,9 @@ impl<F: Clone> Timeline<F> {
         }
         registry.lost = Some(cause);
         self.suspect();
-        self.wake_from(registry, 0);
+        if !mutated(Mutation::TimelineLossWakesNobody) {
+            self.wake_from(registry, 0);
+        }
     }
 
     /// The stream is sound again: operations from the ticket `next` on are judged by themselves.

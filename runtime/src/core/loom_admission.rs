@@ -95,3 +95,36 @@ fn cancelled_wait() {
 fn cancelled_wait_notices_room_that_is_kept() {
     must_fail("core::loom_admission::cancelled_wait", Mutation::AdmissionCancelKeepsRoom, &[DEADLOCK, "assertion"]);
 }
+
+#[test]
+fn closed() {
+    explore(
+        "admission_closed",
+        "who waits for room when the device takes no more is told, however wait and end interleave, and what is in is waited for",
+        || {
+            let admission = Admission::new(Bound { high: 1, low: 0 });
+            let here = admission.gate(Bound { high: 2, low: 0 });
+            let permit = here.try_enter(1).expect("room");
+            let waiting = {
+                let gate = admission.gate(Bound { high: 2, low: 0 });
+                thread::spawn(move || assert!(block_on(gate.enter(1)).is_err(), "let in after the end"))
+            };
+            admission.close();
+            assert!(!admission.is_drained(), "somebody is in");
+            drop(permit);
+            waiting.join().expect("the waiter ends");
+            assert!(admission.is_drained());
+            assert!(here.try_enter(1).is_err(), "let in after the end");
+        },
+    );
+}
+
+#[test]
+fn closed_notices_a_silent_end() {
+    must_fail("core::loom_admission::closed", Mutation::AdmissionCloseWakesNobody, &[DEADLOCK]);
+}
+
+#[test]
+fn closed_notices_an_open_door() {
+    must_fail("core::loom_admission::closed", Mutation::AdmissionEntersClosed, &["let in after the end"]);
+}

@@ -110,6 +110,15 @@ fn a_completion_reaches_the_delivering_thread() {
 }
 
 #[test]
+fn a_silent_completion_is_noticed() {
+    must_fail(
+        "core::loom_notice::a_completion_reaches_the_delivering_thread",
+        Mutation::NoticeFinishesSilently,
+        &[DEADLOCK],
+    );
+}
+
+#[test]
 fn a_close_that_is_ignored_is_noticed() {
     must_fail("core::loom_notice::registering_completing_closing", Mutation::NoticeAddIgnoresClose, &["told []"]);
 }

@@ -104,3 +104,49 @@ fn reclaim_notices_an_early_recycling() {
         &[RACE, "a piece was overwritten", "a chunk was lost", "overflow"],
     );
 }
+
+#[test]
+fn shared_by_queues() {
+    explore_within(
+        2,
+        "staging_shared_by_queues",
+        "bytes that operations of two queues hold are given out again when the later of the two is done, whichever that is",
+        || {
+            let memory = Arc::new(Memory::new());
+            let piece = memory.stage(CHUNK_BYTES, 1).expect("an empty arena has room");
+            let start = piece.device_address() as usize;
+            let share = piece.into_share();
+            let again = memory.arena.share_again(&share);
+            let queues: Vec<_> = [share, again]
+                .into_iter()
+                .map(|share| {
+                    let memory = memory.clone();
+                    thread::spawn(move || {
+                        // SAFETY: needed to reach the cell; that nobody writes it at this time is what the model checks.
+                        let value = memory.cells[start].with(|byte| unsafe { *byte });
+                        assert_eq!(value, 1, "a piece was overwritten");
+                        memory.arena.give_back(share);
+                    })
+                })
+                .collect();
+            for value in [2, 3] {
+                if let Some(piece) = memory.stage(CHUNK_BYTES, value) {
+                    memory.finish(piece, value);
+                }
+            }
+            queues.into_iter().for_each(|queue| queue.join().expect("the queue ends"));
+            assert_eq!(memory.arena.in_use(), 0);
+            let all: Vec<_> = (0..2).map_while(|_| memory.stage(CHUNK_BYTES, 5)).collect();
+            assert_eq!(all.len(), 2, "a chunk was lost");
+        },
+    );
+}
+
+#[test]
+fn shared_by_queues_notices_an_uncounted_share() {
+    must_fail(
+        "core::loom_staging::shared_by_queues",
+        Mutation::StagingShareUncounted,
+        &[RACE, "a piece was overwritten", "a chunk was lost", "overflow"],
+    );
+}

@@ -54,7 +54,9 @@ impl<T, O> Notices<T, O> {
             return false;
         };
         state.ready.push_back((value, outcome));
-        self.changed.notify_one();
+        if !mutated(Mutation::NoticeFinishesSilently) {
+            self.changed.notify_one();
+        }
         true
     }
 

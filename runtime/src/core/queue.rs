@@ -178,6 +178,16 @@ impl<T> QueueConsumer<T> {
         self.ring.head.store(self.head, Ordering::Release);
     }
 
+    /// The ticket up to which everything was popped.
+    pub(crate) fn popped(&self) -> u64 {
+        self.head
+    }
+
+    /// The ticket up to which everything was pushed or is being pushed.
+    pub(crate) fn pushed(&self) -> u64 {
+        self.ring.tail.load(Ordering::Acquire)
+    }
+
     /// Whether nothing is pushed or being pushed.
     pub(crate) fn is_empty(&self) -> bool {
         self.ring.len() == 0

@@ -289,7 +289,9 @@ impl StagingArena {
         let StagingShare { chunk, len } = *share;
         self.shared.in_use.fetch_add(len as usize, Ordering::Relaxed);
         // Relaxed: the caller holds a share, so the chunk has a living piece and cannot be recycled meanwhile.
-        self.shared.chunks[chunk as usize].word.fetch_add(PIECE, Ordering::Relaxed);
+        if !mutated(Mutation::StagingShareUncounted) {
+            self.shared.chunks[chunk as usize].word.fetch_add(PIECE, Ordering::Relaxed);
+        }
         StagingShare { chunk, len }
     }
 

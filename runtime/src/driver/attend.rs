@@ -11,7 +11,6 @@
 //! 100 ms at most fence and device state are looked at again, so that a lost device or a lost notification ends no wait
 //! later than that.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use dxg_scheduler::{Nanos, QueueId};
@@ -20,6 +19,8 @@ use smallvec::SmallVec;
 use super::state::State;
 use super::{Engine, Phase};
 use crate::core::doze::Sleep;
+use crate::sync::atomic::Ordering;
+use crate::sync::{Mutation, mutated, thread};
 
 /// Fences are read in a loop for this long before a thread sleeps: a little more than a small batch takes from
 /// submission to completion, and less than a wake-up costs.
@@ -72,6 +73,8 @@ enum Look {
     /// Operations that go out at this time.
     Gathered(Nanos),
     Nothing,
+    /// The engine is closing, and everything that was accepted is through.
+    Over,
 }
 
 impl Attendant {
@@ -115,9 +118,14 @@ impl Attendant {
                 let left = Duration::from_nanos(deadline.saturating_sub(engine.now()));
                 (Sleep::Lingering, Some(left.min(NAP)))
             }
-            Look::Nothing if engine.is_closing() => {
+            Look::Over => {
                 close(engine);
                 return Rest::End;
+            }
+            // Somebody is about to enqueue what he has room for.
+            Look::Nothing if engine.is_closing() => {
+                thread::yield_now();
+                return Rest::Again;
             }
             Look::Nothing if active => (Sleep::Lingering, Some(NAP)),
             Look::Nothing => (Sleep::Idle, None),
@@ -168,7 +176,9 @@ fn look(engine: &Engine) -> Look {
         look = if state.has_in_flight() {
             Look::InFlight
         } else if state.is_idle() {
-            Look::Nothing
+            // A broken state has lost count, and takes nothing in.
+            let drained = || state.broken || engine.admission.is_drained() || mutated(Mutation::EndForgetsWhoEnters);
+            if engine.is_closing() && drained() { Look::Over } else { Look::Nothing }
         } else {
             // While a thread submits, it is the one who goes on: until the end of a nap is soon enough for this one.
             let other = if state.is_submitting() { Nanos::MAX } else { engine.now() };
@@ -195,7 +205,7 @@ fn arm(engine: &Engine, active: bool) -> Rest {
                 let queue_number = queue.0;
                 tracing::warn!(queue = queue_number, %error, "a notification could not be armed; sleeping by time limit");
                 while !engine.role.try_drive(|state| state.disarmed(queue)) {
-                    std::thread::yield_now();
+                    thread::yield_now();
                 }
             }
         }
@@ -203,18 +213,19 @@ fn arm(engine: &Engine, active: bool) -> Rest {
     // A fence that moved before it was armed may raise nothing.
     let mut moved = true;
     engine.role.try_drive(|state| moved = state.has_progress(engine));
-    if moved {
+    if moved && !mutated(Mutation::ArmIgnoresProgress) {
         return Rest::Again;
     }
     Rest::Asleep(match nap {
         true => Nap { kind: Sleep::ArmedNap, limit: Some(NAP) },
+        false if mutated(Mutation::ArmedSleepUnbounded) => Nap { kind: Sleep::Armed, limit: None },
         false => Nap { kind: Sleep::Armed, limit: Some(BOUNDED_SLEEP) },
     })
 }
 
 /// A device that is lost moves no fence: its state tells. The state is answered locally as long as all is well.
 fn check_health(engine: &Engine, state: &mut State) {
-    if state.lost || state.has_progress(engine) {
+    if state.lost || state.has_progress(engine) || mutated(Mutation::HealthUnchecked) {
         return;
     }
     if let Err(cause) = engine.backend.health() {

@@ -12,6 +12,7 @@ use super::spread::Spread;
 use super::stream::StreamShared;
 use crate::error::{Error, Failure};
 use crate::op::Op;
+use crate::sync::{Mutation, mutated};
 
 /// The parts of the role's state that taking in works on.
 pub(super) struct Intake<'a> {
@@ -37,7 +38,9 @@ impl Intake<'_> {
         // After a loss its timeline has the cause already.
         let refused = if self.lost { None } else { Some(self.scheduler.take_operation(self.now, place)) };
         let (Some(Err(_)) | None, Some(shared)) = (refused, shared) else { return };
-        shared.gate.leave(1);
+        if !(self.lost && mutated(Mutation::LossKeepsRoom)) {
+            shared.gate.leave(1);
+        }
         if let Some(Err(reason)) = refused {
             // Admission keeps within the scheduler's bounds, so only an operation that no batch can hold comes here.
             let error = Error::invalid(reason.to_string());

@@ -10,6 +10,7 @@ use super::Engine;
 use super::state::State;
 use crate::core::admission::Bound;
 use crate::error::{Error, Failure, LostCause, LostReason};
+use crate::sync::{Mutation, mutated};
 
 impl State {
     /// The device is gone: everything in flight and everything gathered fails with one cause.
@@ -25,11 +26,20 @@ impl State {
         let mut abandoned = self.scheduler.handle_device_lost();
         abandoned.extend(self.batch.operations.drain(..).map(|operation| operation.payload));
         self.unsent = false;
+        let mut queued = Vec::new();
         while let Some((_, operation)) = self.operations.pop() {
-            abandoned.push(operation.payload);
+            queued.push(operation.payload);
         }
         engine.for_each_stream(|stream| stream.timeline.lost(failure.clone()));
         self.leave_gates(abandoned.iter().map(|payload| payload.stream));
+        // Of a stream that only the registry knows, if this was its first operation.
+        for stream in queued.iter().filter_map(|payload| engine.stream(payload.stream)) {
+            if !mutated(Mutation::LossForgetsNewStreams) {
+                stream.gate.leave(1);
+            }
+        }
+        // The device never saw these.
+        drop_payloads(&mut queued);
         if runaway {
             // A kernel that ran into the time limit may still be running, and touch what its operation keeps alive.
             // Leaking a few buffers of a lost device is the price of not freeing them under it.
@@ -110,6 +120,22 @@ mod tests {
         assert!(matches!(device.stream(), Err(Error::DeviceLost { .. })));
         drop((stream, x, device));
         Device::open("software").unwrap();
+    }
+
+    #[test]
+    fn a_wait_for_memory_ends_with_the_device() {
+        let device = Device::open("software").unwrap();
+        let engine = &device.shared().engine;
+        std::thread::scope(|scope| {
+            let wait = || futures::executor::block_on(engine.until_memory(|| Ok(None::<()>)));
+            let waiting = scope.spawn(wait);
+            while !engine.role.try_drive(|state| state.break_down(engine, "on purpose")) {
+                std::thread::yield_now();
+            }
+            let told = waiting.join().unwrap().unwrap_err();
+            assert!(told.to_string().contains("on purpose"), "{told}");
+            assert!(wait().is_err(), "and who comes later");
+        });
     }
 
     #[test]

@@ -13,10 +13,10 @@
 //! | `settings` | read by any task, replaced as a whole by `set_settings` |
 //! | `promised` (somebody is about to drive) | any task; see [`waiting`] |
 //! | `patience` (how long who waits looks at fences) | any task; see [`patience`] |
+//! | `memory` (who waits for host memory) | any task; see [`Room`] |
 //! | `refusal` | written once (lost) or at shutdown; read before every acceptance |
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -27,15 +27,26 @@ use crate::core::admission::{self, Admission};
 use crate::core::doze::{Doze, Need};
 use crate::core::queue::EnqueueQueue;
 use crate::core::role::DriverRole;
+use crate::core::room::Room;
 use crate::error::{Error, Result};
 use crate::limits::{Policy, Settings};
 use crate::op::Op;
 use crate::stats::Stats;
+use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use crate::sync::{Clock, Mutation, mutated};
 
 mod accept;
 mod attend;
 mod counters;
 mod intake;
+#[cfg(all(test, dxg_loom))]
+mod loom_device;
+#[cfg(all(test, dxg_loom))]
+mod loom_end;
+#[cfg(all(test, dxg_loom))]
+mod loom_events;
+#[cfg(all(test, dxg_loom))]
+mod loom_sleep;
 mod loss;
 mod overflow;
 mod patience;
@@ -106,7 +117,7 @@ enum Phase {
 /// The engine of one device.
 pub(crate) struct Engine {
     pub(crate) backend: Arc<dyn Backend>,
-    origin: Instant,
+    clock: Clock,
     queue: EnqueueQueue<Operation<Op>>,
     controls: EnqueueQueue<Control>,
     overflow: Overflow,
@@ -125,6 +136,7 @@ pub(crate) struct Engine {
     doze: Doze,
     wake: WakeFd,
     submitters: Submitters,
+    pub(crate) memory: Arc<Room>,
     pub(crate) counters: Counters,
 }
 
@@ -154,10 +166,10 @@ impl Engine {
         Ok(Engine {
             queue,
             controls,
-            overflow: Overflow::default(),
+            overflow: Overflow::new(),
             role: DriverRole::new(state),
             admission: Admission::new(admission::Bound { high: bound.high, low: bound.low }),
-            registry: Registry::default(),
+            registry: Registry::new(),
             settings: ArcSwap::from_pointee(settings),
             refusal: ArcSwapOption::empty(),
             refusing: AtomicBool::new(false),
@@ -170,14 +182,15 @@ impl Engine {
             wake: WakeFd::new().map_err(|error| Error::driver("eventfd", error))?,
             counters: Counters::default(),
             submitters: Submitters::new(&*backend),
+            memory: Arc::new(Room::new()),
             backend,
-            origin: Instant::now(),
+            clock: Clock::start(),
         })
     }
 
     /// Nanoseconds since the engine started: the scheduler's clock.
     pub(crate) fn now(&self) -> Nanos {
-        self.origin.elapsed().as_nanos() as Nanos
+        self.clock.nanoseconds()
     }
 
     // ---- streams and events ----
@@ -312,6 +325,19 @@ impl Engine {
         let error = Some(Arc::new(error));
         self.refusal.rcu(|now| now.clone().or_else(|| error.clone()));
         self.refusing.store(true, Ordering::Release);
+        // Memory that is waited for may never come back.
+        if !mutated(Mutation::RefusalWakesNobody) {
+            self.memory.announce();
+        }
+    }
+
+    /// Repeats `attempt` whenever host memory has come back, until it gives something or nothing is accepted any more.
+    pub(crate) async fn until_memory<R>(&self, mut attempt: impl FnMut() -> Result<Option<R>>) -> Result<R> {
+        let attempt = || match attempt()? {
+            None => self.check_open().map(|()| None),
+            found => Ok(found),
+        };
+        self.memory.until(attempt).await
     }
 
     /// Accepts nothing more. The thread completes what was accepted, closes the backend and ends.
@@ -321,6 +347,8 @@ impl Engine {
         // AcqRel pairs with the thread's Acquire load in `phase`: it sees what was accepted before.
         let closing = Phase::Closing as u8;
         let _closed_once = self.phase.compare_exchange(open, closing, Ordering::AcqRel, Ordering::Acquire);
+        // Who is in by now is waited for, and nobody else gets in.
+        self.admission.close();
         self.request(Control::Drain);
         self.drive();
         if self.doze.must_wake(Need::Uncovered) {

@@ -8,21 +8,24 @@
 //! | `any` | any task; a hint, read by the driver in each step so that it takes the lock only where there is something |
 //! | `requests` | any task adds, behind the lock; the holder of the driver role takes all |
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use super::Control;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
 
-#[derive(Default)]
 pub(super) struct Overflow {
     any: AtomicBool,
     requests: Mutex<Vec<Control>>,
 }
 
 impl Overflow {
+    /// Empty.
+    pub(super) fn new() -> Self {
+        Overflow { any: AtomicBool::new(false), requests: Mutex::new(Vec::new()) }
+    }
+
     /// Keeps a request for the driver's next step, which the caller has to bring about.
     pub(super) fn add(&self, control: Control) {
-        let mut requests = self.requests();
+        let mut requests = self.requests.lock();
         requests.push(control);
         // Under the lock, as the store in `take`: the flag says what the list holds.
         self.any.store(true, Ordering::Release);
@@ -33,13 +36,8 @@ impl Overflow {
         if !self.any.load(Ordering::Acquire) {
             return Vec::new();
         }
-        let mut requests = self.requests();
+        let mut requests = self.requests.lock();
         self.any.store(false, Ordering::Relaxed);
         std::mem::take(&mut *requests)
-    }
-
-    fn requests(&self) -> MutexGuard<'_, Vec<Control>> {
-        // The lock guards a plain list: a poisoned one is as good.
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

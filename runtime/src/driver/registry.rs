@@ -2,18 +2,18 @@
 //!
 //! Touched when a stream or an event is made, dropped, or first seen by the driver; never on the path of an operation.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use dxg_scheduler::{EventId, StreamId};
 
 use super::StreamShared;
 use crate::backend::STREAMS_MAX;
 use crate::error::{Error, Result};
+use crate::sync::{Mutex, MutexGuard};
 
 /// Events of one device, at most: the scheduler's tables are indexed by their ids.
 const EVENTS_MAX: u32 = 1 << 20;
 
-#[derive(Default)]
 pub(super) struct Registry {
     tables: Mutex<Tables>,
 }
@@ -27,9 +27,14 @@ struct Tables {
 }
 
 impl Registry {
+    /// Empty.
+    pub(super) fn new() -> Self {
+        Registry { tables: Mutex::new(Tables::default()) }
+    }
+
     fn tables(&self) -> MutexGuard<'_, Tables> {
         // A panic while the lock was held leaves whole entries: every change below is one push or one store.
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tables.lock()
     }
 
     pub(super) fn add_stream(&self, make: impl FnOnce(StreamId) -> StreamShared) -> Result<Arc<StreamShared>> {
@@ -60,12 +65,16 @@ impl Registry {
     }
 
     pub(super) fn release_stream(&self, id: StreamId) {
-        let mut tables = self.tables();
-        if let Some(entry) = tables.streams.get_mut(id.0 as usize)
-            && entry.take().is_some()
-        {
-            tables.free_streams.push(id.0);
-        }
+        let gone = {
+            let mut tables = self.tables();
+            let gone = tables.streams.get_mut(id.0 as usize).and_then(Option::take);
+            if gone.is_some() {
+                tables.free_streams.push(id.0);
+            }
+            gone
+        };
+        // Outside of the lock: the last of a stream may let others in, whose wakers are anybody's code.
+        drop(gone);
     }
 
     pub(super) fn add_event(&self) -> Result<EventId> {

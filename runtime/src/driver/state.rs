@@ -24,6 +24,7 @@ use crate::core::doze::Need;
 use crate::core::queue::QueueConsumer;
 use crate::error::{Error, Failure, LostCause, LostReason};
 use crate::op::Op;
+use crate::sync::{Mutation, mutated};
 
 /// Operations taken in before fences are looked at again: a flood does not starve completions.
 const DRAIN_BOUND: usize = 1024;
@@ -36,6 +37,10 @@ pub(super) struct State {
     pub(super) scheduler: Scheduler<Op>,
     pub(super) operations: QueueConsumer<Operation<Op>>,
     pub(super) controls: QueueConsumer<Control>,
+    /// Waiters whose operation has not been taken in.
+    early: Vec<Control>,
+    /// Everything up to this ticket is to go out, some of which has not been taken in; 0: nothing.
+    flush_until: u64,
     pub(super) batch: Batch<Op>,
     /// `batch` holds a batch that the backend had no room for.
     pub(super) unsent: bool,
@@ -89,6 +94,8 @@ impl State {
             scheduler: Scheduler::new(config),
             operations,
             controls,
+            early: Vec::new(),
+            flush_until: 0,
             batch: Batch::new(),
             unsent: false,
             left: Vec::new(),
@@ -181,7 +188,6 @@ impl State {
     }
 
     fn take_in(&mut self, engine: &Engine, now: Nanos) -> usize {
-        // Operations first: a request may be about one that was pushed just before it.
         let mut taken = 0;
         let Self { operations, scheduler, streams, spread, lost, .. } = self;
         let mut intake = Intake { engine, now, scheduler, streams, spread, lost: *lost };
@@ -189,6 +195,11 @@ impl State {
             taken += 1;
         }
         if taken < DRAIN_BOUND {
+            if !self.early.is_empty() {
+                for control in std::mem::take(&mut self.early) {
+                    self.obey(engine, now, control);
+                }
+            }
             while let Some((_, control)) = self.controls.pop() {
                 self.obey(engine, now, control);
             }
@@ -197,9 +208,25 @@ impl State {
             }
             if engine.take_flush_all() {
                 self.scheduler.handle_drain(now);
+                self.flush_what_is_claimed();
+            }
+            if self.flush_until > 0 {
+                self.scheduler.handle_drain(now);
+                if self.operations.popped() >= self.flush_until {
+                    self.flush_until = 0;
+                }
             }
         }
         taken
+    }
+
+    /// What a request is about was pushed before it, but perhaps after the driver last looked, or behind an operation whose
+    /// producer has claimed its slot and not filled it. Then it is obeyed again in the next step, which whoever pushed brings about.
+    fn flush_what_is_claimed(&mut self) {
+        let pushed = self.operations.pushed();
+        if pushed > self.operations.popped() && !mutated(Mutation::RequestsOvertake) {
+            self.flush_until = pushed;
+        }
     }
 
     /// Reports the failure of a stream that the device has poisoned, if that was not done yet.
@@ -233,9 +260,21 @@ impl State {
 
     fn obey(&mut self, engine: &Engine, now: Nanos, control: Control) {
         match control {
+            // As in `flush_what_is_claimed`.
+            Control::Waiter { ticket, .. }
+                if ticket.0 > self.operations.popped() && !mutated(Mutation::RequestsOvertake) =>
+            {
+                self.early.push(control);
+            }
             Control::Waiter { stream, ticket } => self.scheduler.handle_waiter(now, stream, ticket),
-            Control::Flush { stream } => self.scheduler.handle_flush(now, stream),
-            Control::Drain => self.scheduler.handle_drain(now),
+            Control::Flush { stream } => {
+                self.scheduler.handle_flush(now, stream);
+                self.flush_what_is_claimed();
+            }
+            Control::Drain => {
+                self.scheduler.handle_drain(now);
+                self.flush_what_is_claimed();
+            }
             Control::EventDropped { event } => {
                 self.spread.dropped(event);
                 self.scheduler.handle_event_drop(event);
@@ -245,6 +284,7 @@ impl State {
                 // Operations pushed before the request may still be in the queue: the scheduler keeps the stream until
                 // the last has retired.
                 self.scheduler.handle_flush(now, stream);
+                self.flush_what_is_claimed();
                 self.dropped.push(stream);
                 self.release_dropped(engine);
             }

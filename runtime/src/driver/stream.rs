@@ -1,13 +1,13 @@
 //! What the engine knows of one stream, shared by its handles, its completions and the driver.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use dxg_scheduler::{Priority, StreamId};
 
 use crate::core::admission::StreamGate;
 use crate::core::completion::Timeline;
 use crate::error::Failure;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// The cause of a failed stream, cloned for everybody who asks.
 pub(crate) type Cause = Arc<Failure>;

@@ -16,23 +16,21 @@
 //!
 //! | part | who may touch it |
 //! |---|---|
-//! | `Place::Idle` `→` `Handed`, `Back` `→` `Idle` | the holder of the driver role |
-//! | `Handed` `→` `Delivering` `→` `Back` | the lane's thread |
-//! | `closing` | whoever closes the engine, once; threads end when their lane is empty |
-//!
-//! All of it is behind the lane's lock, which is never held during a call.
+//! | `lanes` | see [`core::lane`](crate::core::lane), where the hand-over is; no lock is held during a call |
+//! | `threads` | who starts one: the holder of the driver role; who closes the engine takes all |
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dxg_scheduler::QueueId;
 
 use super::{Engine, loss};
 use crate::backend::{Backend, Delivery, SubmitError};
+use crate::core::lane;
 use crate::error::Error;
+use crate::sync::atomic::AtomicBool;
 
 /// A full message ring is tried again after this: the shortest sleep of the guest driver where it sleeps itself.
 const FULL_RING_SLEEP: Duration = Duration::from_millis(1);
@@ -51,31 +49,7 @@ pub(super) struct Submitters {
 /// What has become of the last delivery of a lane.
 pub(super) type Outcome = Result<(), SubmitError>;
 
-/// The hand-over to one thread.
-struct Lane {
-    content: Mutex<Content>,
-    changed: Condvar,
-    /// The place is `Handed`, or the lane closes: for spinning.
-    called: AtomicBool,
-    /// The place is `Back`: for a look without the lock.
-    back: AtomicBool,
-}
-
-#[derive(Default)]
-struct Content {
-    place: Place,
-    has_thread: bool,
-    closing: bool,
-}
-
-#[derive(Default)]
-enum Place {
-    #[default]
-    Idle,
-    Handed(Delivery),
-    Delivering,
-    Back(Outcome),
-}
+type Lane = lane::Lane<Delivery, Outcome>;
 
 impl Submitters {
     /// For the queues of a device, if its submissions are round trips. No thread is started yet.
@@ -89,11 +63,11 @@ impl Submitters {
             _ => Duration::ZERO,
         };
         Submitters {
-            lanes: (0..lanes).map(|_| Arc::default()).collect(),
+            lanes: (0..lanes).map(|_| Arc::new(Lane::new())).collect(),
             threads: Mutex::default(),
             engine: OnceLock::new(),
             spin,
-            spinning: Arc::default(),
+            spinning: Arc::new(AtomicBool::new(false)),
         }
     }
 
@@ -111,45 +85,26 @@ impl Submitters {
     /// Gives a delivery to its queue's thread, whose last one was taken back. Role holder only.
     ///
     /// `Some`: there is no such thread, the delivery was made here and now.
-    pub(super) fn hand_over(&self, backend: &Arc<dyn Backend>, mut delivery: Delivery) -> Option<Outcome> {
+    pub(super) fn hand_over(&self, backend: &Arc<dyn Backend>, delivery: Delivery) -> Option<Outcome> {
         let index = usize::from(delivery.queue.0);
-        let Some(lane) = self.lanes.get(index) else { return Some(deliver(&**backend, &mut delivery, || false)) };
-        let mut content = lane.lock();
-        if content.closing {
-            return Some(deliver(&**backend, &mut delivery, || true));
-        }
-        if !content.has_thread {
-            match self.start(index, lane, backend) {
-                Ok(()) => content.has_thread = true,
-                Err(error) => {
-                    tracing::warn!(queue = index, %error, "no thread to submit with; submitting takes the driver's time");
-                    return Some(deliver(&**backend, &mut delivery, || false));
-                }
+        let Some(lane) = self.lanes.get(index) else {
+            let mut delivery = delivery;
+            return Some(deliver(&**backend, &mut delivery, || false));
+        };
+        let start = || match self.start(index, lane, backend) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(queue = index, %error, "no thread to submit with; submitting takes the driver's time");
+                false
             }
-        }
-        debug_assert!(matches!(content.place, Place::Idle), "the queue is busy");
-        content.place = Place::Handed(delivery);
-        lane.called.store(true, Ordering::Release);
-        drop(content);
-        lane.changed.notify_one();
-        None
+        };
+        let mut refused = lane.hand_over(delivery, start).err()?;
+        Some(deliver(&**backend, &mut refused, || lane.is_closing()))
     }
 
     /// What has become of the delivery of a queue, if its thread is back. Role holder only.
     pub(super) fn take_back(&self, queue: QueueId) -> Option<Outcome> {
-        let lane = self.lanes.get(usize::from(queue.0))?;
-        // Acquire pairs with the Release in `give_back`; the lock orders the rest.
-        if !lane.back.swap(false, Ordering::Acquire) {
-            return None;
-        }
-        let mut content = lane.lock();
-        match std::mem::take(&mut content.place) {
-            Place::Back(outcome) => Some(outcome),
-            other => {
-                content.place = other;
-                None
-            }
-        }
+        self.lanes.get(usize::from(queue.0))?.take_back()
     }
 
     fn start(&self, index: usize, lane: &Arc<Lane>, backend: &Arc<dyn Backend>) -> std::io::Result<()> {
@@ -157,7 +112,7 @@ impl Submitters {
         let (spin, engine) = (self.spin, self.engine.get().cloned().unwrap_or_default());
         let run = move || {
             while let Some(mut delivery) = lane.next(spin, &spinning) {
-                lane.give_back(deliver(&*backend, &mut delivery, || lane.lock().closing));
+                lane.give_back(deliver(&*backend, &mut delivery, || lane.is_closing()));
                 if let Some(engine) = engine.upgrade() {
                     engine.drive();
                 }
@@ -175,9 +130,7 @@ impl Submitters {
     /// Ends the threads, after what was handed to them; blocks until they have ended.
     pub(super) fn close(&self) {
         for lane in &self.lanes {
-            lane.lock().closing = true;
-            lane.called.store(true, Ordering::Release);
-            lane.changed.notify_one();
+            lane.close();
         }
         let threads = std::mem::take(&mut *self.threads());
         for thread in threads {
@@ -192,54 +145,6 @@ impl Submitters {
 impl Drop for Submitters {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-impl Default for Lane {
-    fn default() -> Self {
-        Lane {
-            content: Mutex::default(),
-            changed: Condvar::new(),
-            called: AtomicBool::new(false),
-            back: AtomicBool::new(false),
-        }
-    }
-}
-
-impl Lane {
-    fn lock(&self) -> MutexGuard<'_, Content> {
-        // Every step leaves the content consistent: a poisoned lock is as good.
-        self.content.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The next delivery; `None` when the lane is closed and empty.
-    fn next(&self, spin: Duration, spinning: &AtomicBool) -> Option<Delivery> {
-        if !spin.is_zero() && !spinning.swap(true, Ordering::Relaxed) {
-            let begun = Instant::now();
-            while !self.called.load(Ordering::Relaxed) && begun.elapsed() < spin {
-                std::hint::spin_loop();
-            }
-            spinning.store(false, Ordering::Relaxed);
-        }
-        let mut content = self.lock();
-        loop {
-            match std::mem::replace(&mut content.place, Place::Delivering) {
-                Place::Handed(delivery) => {
-                    self.called.store(content.closing, Ordering::Relaxed);
-                    return Some(delivery);
-                }
-                other => content.place = other,
-            }
-            if content.closing {
-                return None;
-            }
-            content = self.changed.wait(content).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn give_back(&self, outcome: Outcome) {
-        self.lock().place = Place::Back(outcome);
-        self.back.store(true, Ordering::Release);
     }
 }
 

@@ -18,7 +18,6 @@
 //! the driver thread after a nap at the latest.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -29,10 +28,15 @@ use super::{Cause, Control, Engine, StreamShared};
 use crate::core::completion::Registration;
 use crate::core::doze::Need;
 use crate::error::Result;
+use crate::sync::atomic::Ordering;
+use crate::sync::{Mutation, mutated, spin_loop};
 
 /// How often a task that drives looks again because others bring work, before it leaves them to the driver thread. A
 /// flood of many tasks must not keep one of them from its own business.
 const INLINE_ROUNDS: u32 = 8;
+
+/// Turns of an empty loop between two looks at the fences. None in a model, where a pause would always let the device go on.
+const LOOK_PAUSE: u32 = if cfg!(dxg_loom) { 0 } else { 32 };
 
 /// The place of a future that waits for an operation. Its owner gives it to [`Engine::end_wait`] before it drops it.
 #[derive(Default)]
@@ -165,13 +169,22 @@ impl Engine {
 
     /// Hands over everything gathered on all streams.
     pub(crate) fn flush_everything(&self) {
-        // Release pairs with the Acquire in `take_flush_all`.
-        self.flush_all.store(true, Ordering::Release);
+        self.ask_for_flush();
         self.drive();
     }
 
+    fn ask_for_flush(&self) {
+        // Release pairs with the Acquire in `take_flush_all`. An exchange, not a store: one that overwrites another's would take
+        // over its request without its order, and the driver would flush before it sees what that one had enqueued.
+        if mutated(Mutation::FlushAskedByStore) {
+            self.flush_all.store(true, Ordering::Release);
+        } else {
+            self.flush_all.swap(true, Ordering::AcqRel);
+        }
+    }
+
     pub(super) fn take_flush_all(&self) -> bool {
-        // The load keeps the line shared on the path where nothing was asked for. The swap pairs with the Release store
+        // The load keeps the line shared on the path where nothing was asked for. The swap pairs with the Release
         // of whoever asked: operations accepted before it are found by the scheduler's drain.
         self.flush_all.load(Ordering::Relaxed) && self.flush_all.swap(false, Ordering::Acquire)
     }
@@ -183,7 +196,7 @@ impl Engine {
         match control {
             // Handing everything over serves these too.
             Control::Waiter { .. } | Control::Flush { .. } | Control::Drain => {
-                self.flush_all.store(true, Ordering::Release);
+                self.ask_for_flush();
             }
             // These must not be lost, and whoever asks may be the driver itself, letting go of what an operation kept:
             // waiting for room here could be waiting for oneself.
@@ -230,8 +243,8 @@ impl Engine {
             if !entered || moved || !self.queue.is_empty() {
                 return true;
             }
-            for _ in 0..32 {
-                std::hint::spin_loop();
+            for _ in 0..LOOK_PAUSE {
+                spin_loop();
             }
             if self.now() >= until {
                 return false;

@@ -8,6 +8,9 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct WakeFd {
     fd: OwnedFd,
+    /// What the attendant of a model sleeps on in the descriptor's stead.
+    #[cfg(all(test, dxg_loom))]
+    pub(super) signal: crate::sync::Arc<super::loom_device::Signal>,
 }
 
 impl WakeFd {
@@ -18,11 +21,17 @@ impl WakeFd {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: needed to take ownership of the number; it is a fresh descriptor that nobody else knows.
-        Ok(WakeFd { fd: unsafe { OwnedFd::from_raw_fd(fd) } })
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        #[cfg(all(test, dxg_loom))]
+        return Ok(WakeFd { fd, signal: super::loom_device::Signal::new() });
+        #[cfg(not(all(test, dxg_loom)))]
+        Ok(WakeFd { fd })
     }
 
     /// Makes the descriptor readable. A full counter already is, so every outcome leaves it readable.
     pub(crate) fn wake(&self) {
+        #[cfg(all(test, dxg_loom))]
+        self.signal.set(super::loom_device::WORK);
         let one = 1u64.to_ne_bytes();
         // SAFETY: needed because write is a foreign function; it reads the eight bytes of `one`, which outlive the call.
         let _full_counter_is_readable = unsafe { libc::write(self.fd.as_raw_fd(), one.as_ptr().cast(), one.len()) };
@@ -30,6 +39,8 @@ impl WakeFd {
 
     /// Makes the descriptor silent again.
     pub(crate) fn drain(&self) {
+        #[cfg(all(test, dxg_loom))]
+        self.signal.clear(super::loom_device::WORK);
         let mut count = [0u8; 8];
         // SAFETY: needed because read is a foreign function; it writes at most the eight bytes of `count`.
         let _nothing_to_read_is_fine = unsafe { libc::read(self.fd.as_raw_fd(), count.as_mut_ptr().cast(), 8) };

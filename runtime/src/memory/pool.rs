@@ -15,12 +15,13 @@
 //! | the bytes of a block | whoever holds the block, through the device |
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use offset_allocator::{Allocation, Allocator};
 
 use crate::backend::DeviceChunk;
 use crate::error::{Error, Result};
+use crate::sync::{Mutation, Mutex, MutexGuard, mutated};
 
 /// Alignment of every allocation, and the unit of the offset allocators.
 pub(crate) const GRANULE: u64 = 256;
@@ -32,7 +33,7 @@ const LARGEST_CHUNK: u64 = 1 << 30;
 /// Chunks are not made smaller than this when memory is short.
 const SMALLEST_CHUNK: u64 = 1 << 20;
 /// Blocks of one chunk; more of them go to the next chunk.
-const BLOCKS_PER_CHUNK: u32 = 64 * 1024;
+const BLOCKS_PER_CHUNK: u32 = if cfg!(dxg_loom) { 8 } else { 64 * 1024 };
 /// Requests from here on get an allocation of their own.
 const LARGE: u64 = 32 << 20;
 /// Freed large allocations kept for the next large request, in bytes.
@@ -119,7 +120,9 @@ impl MemoryPool {
     /// A pool without any memory; the first allocation gets a chunk of about `first_chunk` bytes.
     pub fn new(source: impl ChunkSource + 'static, first_chunk: u64) -> Self {
         let first_chunk = first_chunk.clamp(SMALLEST_CHUNK, LARGEST_CHUNK).next_power_of_two();
-        Self { shared: Arc::new(Shared { source: Box::new(source), first_chunk, state: Mutex::default() }) }
+        Self {
+            shared: Arc::new(Shared { source: Box::new(source), first_chunk, state: Mutex::new(PoolState::default()) }),
+        }
     }
 
     /// Memory for `len` bytes (0 gets an address too), aligned to 256 bytes.
@@ -233,16 +236,19 @@ impl MemoryPool {
 }
 
 impl Shared {
-    /// The lock guards plain bookkeeping whose steps do not panic: a poisoned one is as good.
+    /// The lock guards plain bookkeeping whose steps do not panic.
     fn lock(&self) -> MutexGuard<'_, PoolState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Takes a block's memory back; what the driver shall free is dropped outside the lock.
     fn release(&self, address: u64, reserved: u64, place: Place) {
         let mut surplus = Vec::new();
         let mut state = self.lock();
-        state.blocks.remove(&address);
+        // With the range, in one step: its next user is entered under the same address.
+        if !mutated(Mutation::PoolForgetsLate) {
+            state.blocks.remove(&address);
+        }
         state.usage.used_bytes -= reserved;
         state.usage.blocks -= 1;
         match place {
@@ -267,6 +273,9 @@ impl Shared {
         }
         drop(state);
         drop(surplus);
+        if mutated(Mutation::PoolForgetsLate) {
+            self.lock().blocks.remove(&address);
+        }
     }
 }
 
@@ -303,7 +312,7 @@ impl PoolState {
     fn take_unused(&mut self) -> Vec<DeviceChunk> {
         let mut unused = std::mem::take(&mut self.spares);
         for slot in &mut self.chunks {
-            if let Some(chunk) = slot.take_if(|chunk| chunk.live == 0) {
+            if let Some(chunk) = slot.take_if(|chunk| chunk.live == 0 || mutated(Mutation::PoolTrimsInUse)) {
                 unused.push(chunk.memory);
             }
         }
@@ -343,6 +352,6 @@ fn out_of_memory(requested: u64, available: u64) -> Error {
     Error::OutOfMemory { what: "device memory", requested, available }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(dxg_loom)))]
 #[path = "pool_tests.rs"]
 mod tests;

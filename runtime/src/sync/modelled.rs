@@ -52,6 +52,23 @@ impl Condvar {
     }
 }
 
+/// Time in a model: every look at the clock is ten milliseconds later than the one before, so that the same interleaving always
+/// sees the same times, and whatever waits or naps by the clock is through after one look.
+#[derive(Debug)]
+pub(crate) struct Clock(std::sync::atomic::AtomicU64);
+
+impl Clock {
+    /// Starts at 0.
+    pub(crate) fn start() -> Self {
+        Self(std::sync::atomic::AtomicU64::new(0))
+    }
+
+    /// Nanoseconds since the start.
+    pub(crate) fn nanoseconds(&self) -> u64 {
+        self.0.fetch_add(10_000_000, atomic::Ordering::Relaxed)
+    }
+}
+
 /// Calls a waker. Panics pass through: in a model they are the model's own failures.
 pub(crate) fn wake(waker: std::task::Waker) {
     waker.wake();

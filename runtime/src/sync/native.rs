@@ -1,7 +1,7 @@
 //! The standard primitives, in the shape that the models need.
 
 use std::sync::{self, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) use std::hint::spin_loop;
 pub(crate) use std::sync::{Arc, MutexGuard, atomic};
@@ -63,6 +63,23 @@ impl<T> UnsafeCell<T> {
     #[inline(always)]
     pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
         f(self.0.get())
+    }
+}
+
+/// Tells how long it has been running.
+#[derive(Debug)]
+pub(crate) struct Clock(Instant);
+
+impl Clock {
+    /// Starts at 0.
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Nanoseconds since the start.
+    #[inline]
+    pub(crate) fn nanoseconds(&self) -> u64 {
+        self.0.elapsed().as_nanos() as u64
     }
 }
 
