@@ -34,6 +34,7 @@ use fault::Watch;
 use pool::Pool;
 use state::State;
 
+use super::descriptor::PrivateFd;
 use super::kernel::KernelRegistry;
 
 /// A device, by its host handle.
@@ -71,6 +72,8 @@ pub(crate) struct GpuParameters {
     pub io_space_bytes: u64,
     /// Threads of the worker pool; 0: as many as the machine has cores.
     pub workers: usize,
+    /// A command buffer without this GPU's header completes at once instead of losing its device.
+    pub complete_foreign_commands: bool,
 }
 
 impl Default for GpuParameters {
@@ -85,6 +88,7 @@ impl Default for GpuParameters {
             video_memory_bytes: 1 << 30,
             io_space_bytes: 64 << 20,
             workers: 0,
+            complete_foreign_commands: false,
         }
     }
 }
@@ -211,6 +215,9 @@ pub(crate) enum QueueItem {
     /// Sends a CPU event.
     CpuEvent { event: u64 },
 }
+
+/// Name of the memory behind a fence that other processes can open; by it a descriptor is recognised.
+pub(crate) const SHARED_FENCE: &std::ffi::CStr = c"dxg-shared-fence";
 
 /// Memory in use, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -343,6 +350,24 @@ impl Gpu {
     pub(crate) fn create_fence(&self, request: FenceRequest) -> Result<FenceKey, GpuError> {
         let page = self.shared.io_space.allocate(1).ok_or(GpuError::NoMemory)?;
         Ok(self.shared.lock().fences.create(page, request))
+    }
+
+    /// A fence in a page with a file of its own, which another process can open.
+    pub(crate) fn create_shareable_fence(&self, request: FenceRequest) -> Result<FenceKey, GpuError> {
+        let arena = PageArena::shareable(SHARED_FENCE).map_err(|_| GpuError::NoMemory)?;
+        let page = arena.allocate(1).ok_or(GpuError::NoMemory)?;
+        Ok(self.shared.lock().fences.create(page, request))
+    }
+
+    /// A fence that another process has made, by the file of its page.
+    pub(crate) fn import_fence(&self, file: PrivateFd, device: DeviceKey) -> Result<FenceKey, GpuError> {
+        let page = PageArena::import(file).map_err(|_| GpuError::NoMemory)?;
+        Ok(self.shared.lock().fences.import(page, device))
+    }
+
+    /// The page of this fence goes to others, who may write it.
+    pub(crate) fn watch_fence(&self, key: FenceKey) {
+        self.shared.lock().fences.watch(key);
     }
 
     /// The page of a fence; its host address is the fence's GPU address.
