@@ -85,7 +85,11 @@ pub fn text(facts: &Facts, types: &[Type]) -> String {
     for ioctl in &facts.later_ioctls_not_in_tree.ioctls {
         request(&mut out, ioctl);
     }
-    out.push('\n');
+    out.push_str("\n/* Calls X(request, its argument) for each request that every driver has. */\n#define DXG_EACH_REQUEST(X)");
+    for Ioctl { name, argument, .. } in &facts.ioctls {
+        let _ = write!(out, " \\\n\tX({name}, struct {argument})");
+    }
+    out.push_str("\n\n");
     for Ioctl { name, request, .. } in facts.ioctls.iter().chain(&facts.later_ioctls_not_in_tree.ioctls) {
         let _ = writeln!(out, "DXG_ASSERT({name} == {request}u);");
     }

@@ -1687,6 +1687,71 @@ DXG_ASSERT(sizeof(struct d3dkmt_opensyncobjectfromsyncfile) == 40);
 #define LX_DXENUMPROCESSES _IOWR('G', 0x48, struct d3dkmt_enumprocesses)
 #define LX_ISFEATUREENABLED _IOWR('G', 0x49, struct d3dkmt_isfeatureenabled)
 
+/* Calls X(request, its argument) for each request that every driver has. */
+#define DXG_EACH_REQUEST(X) \
+	X(LX_DXOPENADAPTERFROMLUID, struct d3dkmt_openadapterfromluid) \
+	X(LX_DXCREATEDEVICE, struct d3dkmt_createdevice) \
+	X(LX_DXCREATECONTEXTVIRTUAL, struct d3dkmt_createcontextvirtual) \
+	X(LX_DXDESTROYCONTEXT, struct d3dkmt_destroycontext) \
+	X(LX_DXCREATEALLOCATION, struct d3dkmt_createallocation) \
+	X(LX_DXCREATEPAGINGQUEUE, struct d3dkmt_createpagingqueue) \
+	X(LX_DXRESERVEGPUVIRTUALADDRESS, struct d3dddi_reservegpuvirtualaddress) \
+	X(LX_DXQUERYADAPTERINFO, struct d3dkmt_queryadapterinfo) \
+	X(LX_DXQUERYVIDEOMEMORYINFO, struct d3dkmt_queryvideomemoryinfo) \
+	X(LX_DXMAKERESIDENT, struct d3dddi_makeresident) \
+	X(LX_DXMAPGPUVIRTUALADDRESS, struct d3dddi_mapgpuvirtualaddress) \
+	X(LX_DXESCAPE, struct d3dkmt_escape) \
+	X(LX_DXGETDEVICESTATE, struct d3dkmt_getdevicestate) \
+	X(LX_DXSUBMITCOMMAND, struct d3dkmt_submitcommand) \
+	X(LX_DXCREATESYNCHRONIZATIONOBJECT, struct d3dkmt_createsynchronizationobject2) \
+	X(LX_DXSIGNALSYNCHRONIZATIONOBJECT, struct d3dkmt_signalsynchronizationobject2) \
+	X(LX_DXWAITFORSYNCHRONIZATIONOBJECT, struct d3dkmt_waitforsynchronizationobject2) \
+	X(LX_DXDESTROYALLOCATION2, struct d3dkmt_destroyallocation2) \
+	X(LX_DXENUMADAPTERS2, struct d3dkmt_enumadapters2) \
+	X(LX_DXCLOSEADAPTER, struct d3dkmt_closeadapter) \
+	X(LX_DXCHANGEVIDEOMEMORYRESERVATION, struct d3dkmt_changevideomemoryreservation) \
+	X(LX_DXCREATEHWQUEUE, struct d3dkmt_createhwqueue) \
+	X(LX_DXDESTROYDEVICE, struct d3dkmt_destroydevice) \
+	X(LX_DXDESTROYHWQUEUE, struct d3dkmt_destroyhwqueue) \
+	X(LX_DXDESTROYPAGINGQUEUE, struct d3dddi_destroypagingqueue) \
+	X(LX_DXDESTROYSYNCHRONIZATIONOBJECT, struct d3dkmt_destroysynchronizationobject) \
+	X(LX_DXEVICT, struct d3dkmt_evict) \
+	X(LX_DXFLUSHHEAPTRANSITIONS, struct d3dkmt_flushheaptransitions) \
+	X(LX_DXFREEGPUVIRTUALADDRESS, struct d3dkmt_freegpuvirtualaddress) \
+	X(LX_DXGETCONTEXTINPROCESSSCHEDULINGPRIORITY, struct d3dkmt_getcontextinprocessschedulingpriority) \
+	X(LX_DXGETCONTEXTSCHEDULINGPRIORITY, struct d3dkmt_getcontextschedulingpriority) \
+	X(LX_DXLOCK2, struct d3dkmt_lock2) \
+	X(LX_DXMARKDEVICEASERROR, struct d3dkmt_markdeviceaserror) \
+	X(LX_DXOFFERALLOCATIONS, struct d3dkmt_offerallocations) \
+	X(LX_DXQUERYALLOCATIONRESIDENCY, struct d3dkmt_queryallocationresidency) \
+	X(LX_DXRECLAIMALLOCATIONS2, struct d3dkmt_reclaimallocations2) \
+	X(LX_DXSETALLOCATIONPRIORITY, struct d3dkmt_setallocationpriority) \
+	X(LX_DXSETCONTEXTINPROCESSSCHEDULINGPRIORITY, struct d3dkmt_setcontextinprocessschedulingpriority) \
+	X(LX_DXSETCONTEXTSCHEDULINGPRIORITY, struct d3dkmt_setcontextschedulingpriority) \
+	X(LX_DXSIGNALSYNCHRONIZATIONOBJECTFROMCPU, struct d3dkmt_signalsynchronizationobjectfromcpu) \
+	X(LX_DXSIGNALSYNCHRONIZATIONOBJECTFROMGPU, struct d3dkmt_signalsynchronizationobjectfromgpu) \
+	X(LX_DXSIGNALSYNCHRONIZATIONOBJECTFROMGPU2, struct d3dkmt_signalsynchronizationobjectfromgpu2) \
+	X(LX_DXSUBMITCOMMANDTOHWQUEUE, struct d3dkmt_submitcommandtohwqueue) \
+	X(LX_DXSUBMITSIGNALSYNCOBJECTSTOHWQUEUE, struct d3dkmt_submitsignalsyncobjectstohwqueue) \
+	X(LX_DXSUBMITWAITFORSYNCOBJECTSTOHWQUEUE, struct d3dkmt_submitwaitforsyncobjectstohwqueue) \
+	X(LX_DXUNLOCK2, struct d3dkmt_unlock2) \
+	X(LX_DXUPDATEALLOCPROPERTY, struct d3dddi_updateallocproperty) \
+	X(LX_DXUPDATEGPUVIRTUALADDRESS, struct d3dkmt_updategpuvirtualaddress) \
+	X(LX_DXWAITFORSYNCHRONIZATIONOBJECTFROMCPU, struct d3dkmt_waitforsynchronizationobjectfromcpu) \
+	X(LX_DXWAITFORSYNCHRONIZATIONOBJECTFROMGPU, struct d3dkmt_waitforsynchronizationobjectfromgpu) \
+	X(LX_DXGETALLOCATIONPRIORITY, struct d3dkmt_getallocationpriority) \
+	X(LX_DXQUERYCLOCKCALIBRATION, struct d3dkmt_queryclockcalibration) \
+	X(LX_DXENUMADAPTERS3, struct d3dkmt_enumadapters3) \
+	X(LX_DXSHAREOBJECTS, struct d3dkmt_shareobjects) \
+	X(LX_DXOPENSYNCOBJECTFROMNTHANDLE2, struct d3dkmt_opensyncobjectfromnthandle2) \
+	X(LX_DXQUERYRESOURCEINFOFROMNTHANDLE, struct d3dkmt_queryresourceinfofromnthandle) \
+	X(LX_DXOPENRESOURCEFROMNTHANDLE, struct d3dkmt_openresourcefromnthandle) \
+	X(LX_DXQUERYSTATISTICS, struct d3dkmt_querystatistics) \
+	X(LX_DXSHAREOBJECTWITHHOST, struct d3dkmt_shareobjectwithhost) \
+	X(LX_DXCREATESYNCFILE, struct d3dkmt_createsyncfile) \
+	X(LX_DXWAITSYNCFILE, struct d3dkmt_waitsyncfile) \
+	X(LX_DXOPENSYNCOBJECTFROMSYNCFILE, struct d3dkmt_opensyncobjectfromsyncfile)
+
 DXG_ASSERT(LX_DXOPENADAPTERFROMLUID == 0xc00c4701u);
 DXG_ASSERT(LX_DXCREATEDEVICE == 0xc0404702u);
 DXG_ASSERT(LX_DXCREATECONTEXTVIRTUAL == 0xc0284704u);
