@@ -20,6 +20,7 @@ pub fn set_floor(floor: RawFd) {
 }
 
 /// Whether the number is that of a private descriptor of an adapter in this process.
+#[inline]
 pub fn is_private(number: RawFd) -> bool {
     mark_of(number).is_some_and(|(word, bit)| word.load(Ordering::Relaxed) & bit != 0)
 }
@@ -48,6 +49,7 @@ pub fn close_inherited() {
     }
 }
 
+#[inline]
 fn mark_of(number: RawFd) -> Option<(&'static AtomicU64, u64)> {
     let number = usize::try_from(number).ok()?;
     Some((MARKS.get(number / 64)?, 1 << (number % 64)))

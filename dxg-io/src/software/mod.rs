@@ -97,6 +97,9 @@ impl SoftwareAdapter {
         let tgid = std::process::id();
         let mut traffic = Traffic::NONE;
         let process = self.driver.open(tgid, &mut traffic).map_err(SoftwareError::Open)?;
+        if memory.is_checked() {
+            self.link.gpu().verify_client_memory();
+        }
         Ok((SoftwareFile { adapter: self.clone(), process, tgid, home, memory, open: true }, traffic))
     }
 

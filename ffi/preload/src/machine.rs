@@ -12,7 +12,7 @@ use dxg_io::software::{Home, Parameters, SoftwareAdapter, SoftwareError, descrip
 use libc::c_int;
 
 use crate::record::Record;
-use crate::{node, raw};
+use crate::raw;
 
 /// The parameters: a TOML document, or nothing for the default ones.
 pub const PARAMETERS: &str = "DXGRT_PRELOAD_PARAMETERS";
@@ -28,8 +28,6 @@ pub struct Machine {
     pub adapter: Arc<SoftwareAdapter>,
     /// How the program's memory is reached.
     pub memory: Arc<CheckedMemory>,
-    /// What descriptors of the node are, if they have that in common.
-    pub common: Option<node::Identity>,
     /// What is written down.
     pub record: Record,
 }
@@ -89,8 +87,8 @@ impl Machine {
             number_of(&error)
         })?;
         let home = Home::new().map_err(|error| error.raw_os_error().unwrap_or(libc::ENOMEM))?;
-        let (memory, common) = (Arc::new(memory), node::Identity::common());
-        Ok(Machine { home, process: raw::process(), adapter, memory, common, record: Record::new() })
+        let memory = Arc::new(memory);
+        Ok(Machine { home, process: raw::process(), adapter, memory, record: Record::new() })
     }
 
     /// Whether this is the process it was made in; the child of a vfork is taken for it.

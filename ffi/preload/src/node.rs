@@ -63,6 +63,19 @@ pub fn descriptor(flags: c_int) -> c_int {
     unsafe { raw::call(libc::SYS_memfd_create, arguments) as c_int }
 }
 
+/// Writes on a descriptor who opened it. It is the field for signals that a file's owner gets; this kind of file sends none.
+pub fn set_opener(fd: c_int, process: u32) {
+    // SAFETY: takes any number.
+    unsafe { raw::call(libc::SYS_fcntl, [fd as usize, libc::F_SETOWN as usize, process as usize, 0, 0, 0]) };
+}
+
+/// Who opened a descriptor: known to all its duplicates, in whatever process and program.
+pub fn opener(fd: c_int) -> Option<u32> {
+    // SAFETY: takes any number.
+    let owner = unsafe { raw::call(libc::SYS_fcntl, [fd as usize, libc::F_GETOWN as usize, 0, 0, 0, 0]) };
+    u32::try_from(owner).ok().filter(|&owner| owner > 0)
+}
+
 /// Whether this machine has a real node. Asked once: ours must be found before it is opened.
 pub fn is_real() -> bool {
     const UNKNOWN: u8 = 0;

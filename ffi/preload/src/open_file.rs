@@ -118,11 +118,6 @@ impl OpenFile {
             std::mem::forget(file);
         }
     }
-
-    /// Any one of this process that is open.
-    pub fn any(here: &Machine) -> Option<Use> {
-        all().filter_map(OpenFile::enter).find(|file| ptr::eq(file.machine, here))
-    }
 }
 
 /// An open file in use by a call.

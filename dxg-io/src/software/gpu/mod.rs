@@ -20,7 +20,10 @@ mod transfer;
 
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -242,6 +245,8 @@ struct Shared {
     /// A kernel that was never measured may run on the thread that drives the GPU. That is so without modelled costs,
     /// when that thread is the client's own; otherwise it is the host's, which a launch that hangs must not take along.
     inline_unknown: bool,
+    /// See [`Gpu::verify_client_memory`].
+    verify: AtomicBool,
 }
 
 /// The GPU. All methods may be called from any thread, also from [`GpuEvents`].
@@ -268,9 +273,15 @@ impl Gpu {
             watch: Mutex::default(),
             pool: Pool::new(parameters.workers),
             inline_unknown: parameters.launch_ns == 0 && parameters.copy_bytes_per_us == 0,
+            verify: AtomicBool::new(false),
         });
         shared.lock().engine = Some(shared.new_engine());
         Ok(Self { shared })
+    }
+
+    /// From now on memory of clients is looked at before each command buffer that uses it: some may unmap it too early.
+    pub(crate) fn verify_client_memory(&self) {
+        self.shared.verify.store(true, Ordering::Relaxed);
     }
 
     /// Memory for allocations.

@@ -8,10 +8,10 @@ use dxg_io::sys::IoctlInfo;
 use libc::{c_int, c_ulong, c_void};
 
 use super::duplicate::node_at;
-use crate::machine::Machine;
+use super::open;
 use crate::next::{Next, named};
-use crate::node::Identity;
-use crate::open_file::{Content, OpenFile, Use};
+use crate::node::{self, Identity};
+use crate::open_file::{Content, Use};
 use crate::{errno, raw, table};
 
 type IoctlFn = unsafe extern "C" fn(c_int, c_ulong, ...) -> c_int;
@@ -92,11 +92,13 @@ unsafe fn recorded(file: &Content, request: u32, argument: *mut c_void) -> RawOu
     outcome
 }
 
-/// A descriptor of the node that came here without us (over a socket, by a raw system call): any open file serves, since all
-/// of a process have the same objects.
+/// A descriptor of the node that came here without us: over a socket, by a raw system call, through exec. It is the
+/// process's own if the process opened it, which the descriptor itself tells.
 fn stranger(fd: c_int, request: u32) -> Option<Use> {
     IoctlInfo::of(request)?;
-    let machine = Machine::here()?;
-    let common = machine.common?;
-    (errno::kept(|| Identity::of(fd)) == Some(common)).then(|| OpenFile::any(machine)).flatten()
+    errno::kept(|| {
+        let identity = Identity::of(fd)?;
+        let ours = Identity::common() == Some(identity) && node::opener(fd) == Some(raw::process());
+        if ours { open::adopt(fd, identity) } else { None }
+    })
 }

@@ -12,7 +12,7 @@ use libc::{FILE, c_char, c_int, mode_t};
 use crate::machine::{Machine, number_of};
 use crate::next::{Next, named};
 use crate::node::{self, Identity};
-use crate::open_file::{Content, OpenFile};
+use crate::open_file::{Content, OpenFile, Use};
 use crate::{errno, path, raw, table};
 
 type OpenFn = unsafe extern "C" fn(*const c_char, c_int, ...) -> c_int;
@@ -55,6 +55,7 @@ fn make(flags: c_int) -> Result<c_int, c_int> {
         let (file, traffic) =
             machine.adapter.open_counted(machine.memory.clone()).map_err(|error| number_of(&error))?;
         let identity = Identity::of(fd).ok_or(libc::EBADF)?;
+        node::set_opener(fd, machine.process);
         let open_file = OpenFile::new(Content { file, machine, flags, identity });
         if !table::set(fd, open_file) {
             open_file.release();
@@ -77,6 +78,19 @@ fn make(flags: c_int) -> Result<c_int, c_int> {
     }
 }
 
+/// Takes a descriptor in that this process opened and that is not in the table: with what exec or another way of coming here
+/// has left of it, which is nothing but the number.
+pub fn adopt(fd: c_int, identity: Identity) -> Option<Use> {
+    let machine = Machine::get().ok()?;
+    let (file, _) = machine.adapter.open_counted(machine.memory.clone()).ok()?;
+    let open_file = OpenFile::new(Content { file, machine, flags: libc::O_RDONLY, identity });
+    let in_use = open_file.enter();
+    if !table::set(fd, open_file) {
+        open_file.release();
+    }
+    in_use
+}
+
 /// Whether a failure of the next library may mean that there is no real node. All of these come after the kernel has read
 /// the path.
 pub fn not_found(error: c_int) -> bool {
@@ -92,6 +106,7 @@ pub unsafe fn either(folder: c_int, path: *const c_char, flags: c_int, next: imp
         let ours = errno::kept(|| path::names_node_checked(folder, path));
         return if ours { open_node(flags) } else { next() };
     }
+    let before = errno::get();
     let fd = next();
     if fd != -1 {
         return fd;
@@ -99,6 +114,7 @@ pub unsafe fn either(folder: c_int, path: *const c_char, flags: c_int, next: imp
     let error = errno::get();
     // SAFETY: the kernel has read the path to find that there is nothing.
     if not_found(error) && unsafe { path::names_node(folder, path) } {
+        errno::set(before);
         return open_node(flags);
     }
     errno::fail(error)
@@ -244,17 +260,20 @@ macro_rules! fopen {
                 (*mode as u8 != b'r' || node::is_real()) && path::names_node(libc::AT_FDCWD, path)
             };
             if !ours {
+                let before = errno::get();
                 // SAFETY: the caller's arguments, as they are.
                 let file = unsafe { next(path, mode) };
                 // SAFETY: C strings, as above.
                 if !file.is_null() || !not_found(errno::get()) || unsafe { !path::names_node(libc::AT_FDCWD, path) } {
                     return file;
                 }
+                errno::set(before);
             }
             // SAFETY: C strings, as above.
             let fd = open_node(unsafe { flags_of(mode) });
-            // SAFETY: a descriptor that was just opened, or -1, which is refused.
-            if fd < 0 { std::ptr::null_mut() } else { unsafe { libc::fdopen(fd, mode) } }
+            // What stands in for the node is open for reading; writing to the node fails in any case.
+            // SAFETY: a descriptor that was just opened.
+            if fd < 0 { std::ptr::null_mut() } else { unsafe { libc::fdopen(fd, c"r".as_ptr()) } }
         }
     )*};
 }

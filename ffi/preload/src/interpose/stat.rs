@@ -12,6 +12,7 @@ use crate::{errno, node, path, raw, table};
 /// # Safety
 /// `next` is the call that was made of us, `path` its path.
 unsafe fn either(folder: c_int, path: *const c_char, next: impl FnOnce() -> c_int, node: impl FnOnce()) -> c_int {
+    let before = errno::get();
     let result = next();
     if result != -1 {
         return result;
@@ -20,6 +21,7 @@ unsafe fn either(folder: c_int, path: *const c_char, next: impl FnOnce() -> c_in
     // SAFETY: the kernel has read the path to find that there is nothing.
     if not_found(error) && unsafe { path::names_node(folder, path) } {
         node();
+        errno::set(before);
         return 0;
     }
     errno::fail(error)

@@ -7,7 +7,7 @@ use libc::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
 
 use super::{close, duplicate, ioctl, open};
 use crate::next::{Next, named};
-use crate::raw;
+use crate::{errno, path, raw};
 
 type SyscallFn = unsafe extern "C" fn(c_long, usize, usize, usize, usize, usize, usize) -> c_long;
 
@@ -125,14 +125,16 @@ unsafe extern "C" fn handle(n: c_long, a: usize, b: usize, c: usize, d: usize, e
 
 /// # Safety
 /// As the system call.
-unsafe fn openat2(folder: c_int, path: *const c_char, how: *const u64, next: impl FnOnce() -> c_long) -> c_long {
+unsafe fn openat2(folder: c_int, at: *const c_char, how: *const u64, next: impl FnOnce() -> c_long) -> c_long {
+    let before = errno::get();
     let fd = next();
-    let error = crate::errno::get();
+    let error = errno::get();
     // SAFETY: the kernel has read the path and the flags to find that there is nothing.
-    if fd == -1 && open::not_found(error) && unsafe { crate::path::names_node(folder, path) } {
+    if fd == -1 && open::not_found(error) && unsafe { path::names_node(folder, at) } {
+        errno::set(before);
         // SAFETY: as above.
         return open::open_node(unsafe { *how } as c_int).into();
     }
-    crate::errno::set(error);
+    errno::set(error);
     fd
 }
