@@ -67,7 +67,9 @@ pub fn text(facts: &Facts, types: &[Type]) -> String {
         }
         out.push_str("};\n\n");
     }
-    out.push_str("/* Types of adapter information; the driver passes any of them through. */\nenum dxg_adapter_information {\n");
+    out.push_str(
+        "/* Types of adapter information; the driver passes any of them through. */\nenum dxg_adapter_information {\n",
+    );
     for Value { name, value } in &facts.libdxg_kmtqueryadapterinfotype {
         let _ = writeln!(out, "\t{name} = {value},");
     }
@@ -85,7 +87,9 @@ pub fn text(facts: &Facts, types: &[Type]) -> String {
     for ioctl in &facts.later_ioctls_not_in_tree.ioctls {
         request(&mut out, ioctl);
     }
-    out.push_str("\n/* Calls X(request, its argument) for each request that every driver has. */\n#define DXG_EACH_REQUEST(X)");
+    out.push_str(
+        "\n/* Calls X(request, its argument) for each request that every driver has. */\n#define DXG_EACH_REQUEST(X)",
+    );
     for Ioctl { name, argument, .. } in &facts.ioctls {
         let _ = write!(out, " \\\n\tX({name}, struct {argument})");
     }

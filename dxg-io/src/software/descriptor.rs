@@ -29,9 +29,9 @@ pub fn is_private(number: RawFd) -> bool {
 pub fn private_from(first: RawFd) -> impl Iterator<Item = RawFd> {
     let first = usize::try_from(first).unwrap_or(0);
     let words = MARKS.iter().enumerate().skip(first / 64).map(|(index, word)| (index, word.load(Ordering::Relaxed)));
-    let numbers = words.filter(|(_, marks)| *marks != 0).flat_map(|(index, marks)| {
-        (0..64).filter(move |bit| marks >> bit & 1 != 0).map(move |bit| index * 64 + bit)
-    });
+    let numbers = words
+        .filter(|(_, marks)| *marks != 0)
+        .flat_map(|(index, marks)| (0..64).filter(move |bit| marks >> bit & 1 != 0).map(move |bit| index * 64 + bit));
     numbers.filter(move |&number| number >= first).map(|number| number as RawFd)
 }
 

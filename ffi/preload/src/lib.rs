@@ -16,6 +16,11 @@
 //!   the node itself.
 //! - Nothing that several threads need is guarded by a lock that a fork could leave taken: tables are atomics.
 
+#![cfg_attr(
+    test,
+    allow(dead_code, reason = "without the C functions, which would stand before the tests' own, much has no caller")
+)]
+
 mod errno;
 #[cfg(not(test))]
 mod interpose;

@@ -11,8 +11,8 @@ use dxg_io::memory::CheckedMemory;
 use dxg_io::software::{Home, Parameters, SoftwareAdapter, SoftwareError, descriptor};
 use libc::c_int;
 
-use crate::record::Record;
 use crate::raw;
+use crate::record::Record;
 
 /// The parameters: a TOML document, or nothing for the default ones.
 pub const PARAMETERS: &str = "DXGRT_PRELOAD_PARAMETERS";

@@ -58,9 +58,7 @@ fn all() -> impl Iterator<Item = &'static OpenFile> {
 impl OpenFile {
     /// A new one with one reference.
     pub fn new(content: Content) -> &'static OpenFile {
-        let free = all().find(|file| {
-            file.uses.compare_exchange(0, BUSY, Ordering::Acquire, Ordering::Relaxed).is_ok()
-        });
+        let free = all().find(|file| file.uses.compare_exchange(0, BUSY, Ordering::Acquire, Ordering::Relaxed).is_ok());
         let file = free.unwrap_or_else(|| {
             let file: &'static OpenFile = Box::leak(Box::new(OpenFile {
                 uses: AtomicU64::new(BUSY),

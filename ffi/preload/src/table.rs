@@ -67,7 +67,8 @@ pub fn clear(fd: c_int, file: &'static OpenFile) {
 pub fn entered(first: u32, last: u32) -> impl Iterator<Item = (c_int, &'static OpenFile)> {
     let (first, last) = (first as usize, (last as usize).min(CHUNK * CHUNKS - 1));
     let chunks = first / CHUNK..=last / CHUNK;
-    let present = chunks.filter(|&chunk| TABLE.get(chunk).is_some_and(|place| !place.load(Ordering::Acquire).is_null()));
+    let present =
+        chunks.filter(|&chunk| TABLE.get(chunk).is_some_and(|place| !place.load(Ordering::Acquire).is_null()));
     present
         .flat_map(|chunk| chunk * CHUNK..(chunk + 1) * CHUNK)
         .filter(move |index| (first..=last).contains(index))

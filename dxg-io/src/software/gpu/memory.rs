@@ -5,8 +5,9 @@
 //! out zeroed and return to the arena when the last [`Pages`] handle is dropped, which a running launch may hold.
 //!
 //! No descriptor stays open: mapping again and giving pages back go by address (`mremap`, `MADV_REMOVE`). A program that
-//! closes descriptors it does not know hurts nothing here. The one exception are pages that other processes may map
-//! ([`PageArena::shareable`]), whose file is what is passed to them.
+//! closes descriptors it does not know hurts nothing here. The exceptions are pages that other processes may map
+//! ([`PageArena::shareable`]), whose file is what is passed to them, and systems that do not map again by address
+//! (valgrind).
 
 use std::{
     collections::BTreeMap,
@@ -31,8 +32,9 @@ pub(crate) struct PageArena {
 }
 
 struct Inner {
-    /// Only of an arena that other processes may map.
+    /// Of an arena that other processes may map, or where mapping again goes by file alone.
     file: Option<PrivateFd>,
+    shareable: bool,
     base: *mut u8,
     bytes: usize,
     /// Free extents, first page → pages; neighbours are merged.
@@ -62,27 +64,33 @@ impl PageArena {
         let bytes = usize::try_from(bytes.max(1).next_multiple_of(PAGE_BYTES))
             .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
         let file = memory_file(name, bytes)?;
-        Ok(Self::over(map(file.as_fd(), bytes)?, bytes, None))
+        let base = map(file.as_fd(), 0, bytes)?;
+        let by_address = map_again(base, PAGE_BYTES as usize).inspect(|again| {
+            // SAFETY: mapped just now, and used by nobody.
+            unsafe { libc::munmap(again.cast(), PAGE_BYTES as usize) };
+        });
+        let file = if by_address.is_ok() { None } else { Some(PrivateFd::new(file)) };
+        Ok(Self::over(base, bytes, file, false))
     }
 
     /// An arena of one page with a file of its own, which another process can map: see [`Pages::file`].
     pub(crate) fn shareable(name: &CStr) -> io::Result<Self> {
         let bytes = PAGE_BYTES as usize;
         let file = memory_file(name, bytes)?;
-        Ok(Self::over(map(file.as_fd(), bytes)?, bytes, Some(PrivateFd::new(file))))
+        Ok(Self::over(map(file.as_fd(), 0, bytes)?, bytes, Some(PrivateFd::new(file)), true))
     }
 
     /// The page that another process has shared: all of it, as it is.
     pub(crate) fn import(file: PrivateFd) -> io::Result<Arc<Pages>> {
         let bytes = PAGE_BYTES as usize;
-        let arena = Self::over(map(file.as_fd(), bytes)?, bytes, Some(file));
+        let arena = Self::over(map(file.as_fd(), 0, bytes)?, bytes, Some(file), true);
         Ok(Arc::new(Pages { arena, offset: 0, len: bytes }))
     }
 
-    fn over(base: *mut u8, bytes: usize, file: Option<PrivateFd>) -> Self {
+    fn over(base: *mut u8, bytes: usize, file: Option<PrivateFd>, shareable: bool) -> Self {
         let pages = bytes as u64 / PAGE_BYTES;
         let free = Mutex::new(Free { extents: BTreeMap::from([(0, pages)]), pages });
-        Self { inner: Arc::new(Inner { file, base, bytes, free }) }
+        Self { inner: Arc::new(Inner { file, shareable, base, bytes, free }) }
     }
 
     /// Zeroed pages; `None` if no extent is long enough, or for 0 pages.
@@ -150,18 +158,16 @@ impl Pages {
 
     /// The file that another process can map them by, if they were made for that.
     pub(crate) fn file(&self) -> Option<BorrowedFd<'_>> {
-        self.arena.inner.file.as_ref().map(PrivateFd::as_fd)
+        let inner = &self.arena.inner;
+        inner.file.as_ref().filter(|_| inner.shareable).map(PrivateFd::as_fd)
     }
 
     /// Maps them a second time, for a guest, readable and writable.
     pub(crate) fn map_to_guest(self: &Arc<Self>) -> io::Result<GuestMapping> {
-        // SAFETY: an old length of 0 leaves the old mapping, which is shared and ours, as it is, and maps the same pages
-        // once more at an address the system chooses. The result is checked.
-        let address = unsafe { libc::mremap(self.host_ptr().cast(), 0, self.len, libc::MREMAP_MAYMOVE) };
-        if address == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        let address = address.cast();
+        let address = match &self.arena.inner.file {
+            Some(file) => map(file.as_fd(), self.offset, self.len)?,
+            None => map_again(self.host_ptr(), self.len)?,
+        };
         Ok(GuestMapping { address, len: self.len, pages: self.clone() })
     }
 
@@ -250,11 +256,20 @@ fn memory_file(name: &CStr, bytes: usize) -> io::Result<OwnedFd> {
     Ok(file)
 }
 
-fn map(file: BorrowedFd<'_>, len: usize) -> io::Result<*mut u8> {
+/// Maps pages of a shared mapping once more.
+fn map_again(pages: *mut u8, len: usize) -> io::Result<*mut u8> {
+    // SAFETY: an old length of 0 leaves the old mapping, which is shared and ours, as it is, and maps the same pages once
+    // more at an address the system chooses. The result is checked.
+    let address = unsafe { libc::mremap(pages.cast(), 0, len, libc::MREMAP_MAYMOVE) };
+    if address == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(address.cast()) }
+}
+
+fn map(file: BorrowedFd<'_>, offset: usize, len: usize) -> io::Result<*mut u8> {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_SHARED | libc::MAP_NORESERVE;
     // SAFETY: a new mapping at an address the system chooses disturbs nothing; the result is checked.
-    let address = unsafe { libc::mmap(std::ptr::null_mut(), len, protection, flags, file.as_raw_fd(), 0) };
+    let address =
+        unsafe { libc::mmap(std::ptr::null_mut(), len, protection, flags, file.as_raw_fd(), offset as libc::off_t) };
     if address == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(address.cast()) }
 }
 

@@ -135,7 +135,9 @@ impl Shares {
 
     /// A new descriptor of a shared fence.
     fn export_fence(&self, fence: &SharedFence) -> Result<OwnedFd, Errno> {
-        let Some(pages) = &fence.pages else { return self.export(Shared::Fence(fence.clone())).map(|(theirs, _)| theirs) };
+        let Some(pages) = &fence.pages else {
+            return self.export(Shared::Fence(fence.clone())).map(|(theirs, _)| theirs);
+        };
         let file = pages.file().ok_or(EINVAL)?;
         let theirs = file.try_clone_to_owned().map_err(|_| Errno(libc::EMFILE))?;
         self.remember(&theirs, fence.number, pages)?;

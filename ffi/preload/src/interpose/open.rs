@@ -255,10 +255,9 @@ macro_rules! fopen {
                 return std::ptr::null_mut();
             };
             // A mode that makes files must not make this one.
-            // SAFETY: C strings, as the C function asks for.
-            let ours = unsafe {
-                (*mode as u8 != b'r' || node::is_real()) && path::names_node(libc::AT_FDCWD, path)
-            };
+            // SAFETY: the mode is a C string, as the C function asks for.
+            let first = unsafe { *mode as u8 != b'r' } || node::is_real();
+            let ours = first && errno::kept(|| path::names_node_checked(libc::AT_FDCWD, path));
             if !ours {
                 let before = errno::get();
                 // SAFETY: the caller's arguments, as they are.

@@ -277,4 +277,3 @@ unsafe fn accessible(folder: c_int, path: *const c_char, mode: c_int, next: impl
     let result = unsafe { either(folder, path, next, || ours = true) };
     if ours && mode & libc::X_OK != 0 { errno::fail(libc::EACCES) } else { result }
 }
-

@@ -63,9 +63,8 @@ impl Arguments {
         let mut lines = Vec::new();
         for (number, line) in BufReader::new(file).lines().enumerate() {
             let line = line.map_err(|error| format!("{shown}, line {}: {error}", number + 1))?;
-            let line = serde_json::from_str(&line).map_err(|error| {
-                format!("{shown}, line {} is not of `dxgrt run --trace`: {error}", number + 1)
-            })?;
+            let line = serde_json::from_str(&line)
+                .map_err(|error| format!("{shown}, line {} is not of `dxgrt run --trace`: {error}", number + 1))?;
             lines.push(line);
         }
         Ok(lines)

@@ -40,12 +40,7 @@ fn text(program: &str, ledger: &Ledger, parameters: &Parameters) -> String {
     let _ = writeln!(
         out,
         "  messages: {} posted, {} round trips; {} payload bytes, {} ring bytes, {} doorbells, {} sleeps on a full ring",
-        total.posted,
-        total.round_trips,
-        total.payload_bytes,
-        total.ring_bytes,
-        total.doorbells,
-        total.full_ring_sleeps
+        total.posted, total.round_trips, total.payload_bytes, total.ring_bytes, total.doorbells, total.full_ring_sleeps
     );
     saved(&mut out, ledger, parameters);
     out

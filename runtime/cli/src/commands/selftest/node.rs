@@ -91,7 +91,11 @@ fn questions(bench: &mut Bench, adapter: &Adapter, about: &mut About) {
         about.wddm = word(&ask(adapter, KMTQAITYPE_DRIVERVERSION, vec![0; 4])?, 0);
         let caps = word(&ask(adapter, KMTQAITYPE_WDDM_2_7_CAPS, vec![0; 4])?, 0);
         about.hardware_scheduling = caps & 0b10 != 0;
-        Ok(format!("WDDM {}, hardware scheduling {}", about.wddm, ["off", "on"][usize::from(about.hardware_scheduling)]))
+        Ok(format!(
+            "WDDM {}, hardware scheduling {}",
+            about.wddm,
+            ["off", "on"][usize::from(about.hardware_scheduling)]
+        ))
     });
     bench.check("nodes", |_| {
         for node in 0u32..8 {

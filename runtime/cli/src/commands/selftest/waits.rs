@@ -72,7 +72,13 @@ fn events(device: &Device) -> Seen {
         device.wait_from_cpu(&[(fence.handle(), 1)], false, Some(&event))?;
     }
     let mut fired = 0;
-    holds(soon(|| { fired += event.take().unwrap_or(0); fired == 2 }), || format!("two waits fired {fired} times"))?;
+    holds(
+        soon(|| {
+            fired += event.take().unwrap_or(0);
+            fired == 2
+        }),
+        || format!("two waits fired {fired} times"),
+    )?;
     Ok("silent before, fires after; two waits count two".into())
 }
 
