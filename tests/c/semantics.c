@@ -67,6 +67,7 @@ static void spellings(void)
 	    openat(folder, "dxg", flags),
 	    openat(-1, "//dev/./dxg", O_RDWR),
 	    open("/dev/dxg", O_RDWR | O_CREAT, 0666),
+	    creat("/dev/dxg", 0666),
 	    (int)syscall(SYS_openat, AT_FDCWD, "/dev/dxg", O_RDONLY, 0),
 	    (int)syscall(SYS_openat2, folder, "dxg", &(struct open_how){.flags = O_RDONLY}, sizeof(struct open_how)),
 	};

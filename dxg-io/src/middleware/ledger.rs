@@ -144,9 +144,8 @@ impl Ledger {
         }
         match request {
             sys::LX_DXSUBMITCOMMAND | sys::LX_DXSUBMITCOMMANDTOHWQUEUE => {
-                if self.run.swap(1, Ordering::Relaxed) != 0 {
-                    page.merged_submissions.fetch_add(1, Ordering::Relaxed);
-                }
+                let follows = self.run.swap(1, Ordering::Relaxed);
+                page.merged_submissions.fetch_add(follows.into(), Ordering::Relaxed);
             }
             sys::LX_DXWAITFORSYNCHRONIZATIONOBJECTFROMCPU => self.run.store(0, Ordering::Relaxed),
             _ if last == request && LISTS.contains(&request) => {

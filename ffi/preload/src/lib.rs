@@ -18,7 +18,7 @@
 
 #![cfg_attr(
     test,
-    allow(dead_code, reason = "without the C functions, which would stand before the tests' own, much has no caller")
+    allow(unused, reason = "without the C functions, which would stand before the tests' own, much has no caller")
 )]
 
 mod errno;

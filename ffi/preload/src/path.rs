@@ -4,11 +4,14 @@
 
 use std::ffi::CStr;
 
-use dxg_io::memory::{CheckedMemory, UserMemory};
 use libc::{c_char, c_int};
+
+use crate::raw;
 
 /// How the path begins and ends.
 const NODE: [&[u8]; 2] = [b"dev", b"dxg"];
+/// Bytes that are looked at in one go.
+const PART: usize = 64;
 /// The longest path that the kernel takes, its end included.
 const LONGEST: usize = 4096;
 
@@ -22,28 +25,37 @@ pub unsafe fn names_node(folder: c_int, path: *const c_char) -> bool {
     is_node(path, || folder_of(folder))
 }
 
-/// Whether the path names the node; nobody has looked at the pointer yet, and it may be bad.
+/// Whether the path names the node; nobody has looked at the pointer yet, and it may be bad. The usual path takes one system
+/// call more.
 pub fn names_node_checked(folder: c_int, path: *const c_char) -> bool {
-    let Ok(memory) = CheckedMemory::new() else { return false };
+    let mut part = [0u8; PART];
     let mut bytes = Vec::new();
-    let mut at = path as u64;
-    // Page by page: behind the end of the string nothing may be mapped.
+    let mut at = path as usize;
     while bytes.len() < LONGEST {
-        let room = (4096 - at % 4096) as usize;
-        // The usual path is short.
-        let mut part = vec![0u8; room.min(64)];
-        // SAFETY: CheckedMemory takes any address.
-        if unsafe { memory.read(at, &mut part) }.is_err() {
-            return false;
+        // Behind the end of the string nothing may be mapped, but pages are mapped as a whole.
+        let room = (4096 - at % 4096).min(PART);
+        let Some(read) = copy(at, &mut part[..room]) else { return false };
+        match read.iter().position(|&byte| byte == 0) {
+            Some(end) if bytes.is_empty() => return is_node(&read[..end], || folder_of(folder)),
+            Some(end) => {
+                bytes.extend_from_slice(&read[..end]);
+                return is_node(&bytes, || folder_of(folder));
+            }
+            None => bytes.extend_from_slice(read),
         }
-        if let Some(end) = part.iter().position(|&byte| byte == 0) {
-            bytes.extend_from_slice(&part[..end]);
-            return is_node(&bytes, || folder_of(folder));
-        }
-        at += part.len() as u64;
-        bytes.extend_from_slice(&part);
+        at += room;
     }
     false
+}
+
+/// Copies from any address; the kernel makes the copy.
+fn copy(address: usize, into: &mut [u8]) -> Option<&[u8]> {
+    let local = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
+    let remote = libc::iovec { iov_base: address as *mut _, iov_len: into.len() };
+    let arguments = [raw::process() as usize, &raw const local as usize, 1, &raw const remote as usize, 1, 0];
+    // SAFETY: `local` is a live slice; `remote` is checked by the kernel.
+    let copied = unsafe { raw::call(libc::SYS_process_vm_readv, arguments) };
+    (copied == into.len() as isize).then_some(into)
 }
 
 fn is_node(path: &[u8], folder: impl FnOnce() -> Option<Vec<u8>>) -> bool {

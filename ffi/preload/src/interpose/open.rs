@@ -1,4 +1,4 @@
-//! Opening: `open`, `openat`, their 64-bit and fortified forms, and `fopen`.
+//! Opening: `open`, `openat`, `creat`, their 64-bit and fortified forms, and `fopen`.
 //!
 //! On a machine without a real node the next library is asked first, and only where it finds nothing is the path looked at:
 //! every other open costs nothing. Where there is a real node, or the open could make a file, the path is looked at first,
@@ -136,8 +136,8 @@ macro_rules! open {
         /// As the C function of this name.
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $name(path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
-            // SAFETY: the next library's function of this name has this type.
             static NEXT: Next<OpenFn> =
+                // SAFETY: the next library's function of this name has this type.
                 unsafe { Next::named(named!($name)) };
             let next = || match NEXT.get() {
                 // SAFETY: the caller's arguments, as they are.
@@ -159,8 +159,8 @@ macro_rules! openat {
         /// As the C function of this name.
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $name(folder: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
-            // SAFETY: the next library's function of this name has this type.
             static NEXT: Next<OpenAtFn> =
+                // SAFETY: the next library's function of this name has this type.
                 unsafe { Next::named(named!($name)) };
             let next = || match NEXT.get() {
                 // SAFETY: the caller's arguments, as they are.
@@ -177,6 +177,22 @@ macro_rules! openat {
 open!(open open64);
 openat!(openat openat64);
 
+macro_rules! creat {
+    ($($name:ident)*) => {$(
+        /// What it is short for.
+        ///
+        /// # Safety
+        /// As the C function of this name.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $name(path: *const c_char, mode: mode_t) -> c_int {
+            // SAFETY: the caller's arguments.
+            unsafe { open(path, libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC, mode) }
+        }
+    )*};
+}
+
+creat!(creat creat64);
+
 macro_rules! fortified {
     ($($name:ident $at:ident;)*) => {$(
         /// The fortified form: without a mode.
@@ -185,8 +201,8 @@ macro_rules! fortified {
         /// As the C function of this name.
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $name(path: *const c_char, flags: c_int) -> c_int {
-            // SAFETY: the next library's function of this name has this type.
             static NEXT: Next<Open2Fn> =
+                // SAFETY: the next library's function of this name has this type.
                 unsafe { Next::named(named!($name)) };
             let next = || match NEXT.get() {
                 // SAFETY: the caller's arguments, as they are.
@@ -204,8 +220,8 @@ macro_rules! fortified {
         /// As the C function of this name.
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $at(folder: c_int, path: *const c_char, flags: c_int) -> c_int {
-            // SAFETY: the next library's function of this name has this type.
             static NEXT: Next<OpenAt2Fn> =
+                // SAFETY: the next library's function of this name has this type.
                 unsafe { Next::named(named!($at)) };
             let next = || match NEXT.get() {
                 // SAFETY: the caller's arguments, as they are.
@@ -247,8 +263,8 @@ macro_rules! fopen {
         /// As the C function of this name.
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $name(path: *const c_char, mode: *const c_char) -> *mut FILE {
-            // SAFETY: the next library's function of this name has this type.
             static NEXT: Next<FopenFn> =
+                // SAFETY: the next library's function of this name has this type.
                 unsafe { Next::named(named!($name)) };
             let Some(next) = NEXT.get() else {
                 errno::set(libc::ENOMEM);

@@ -43,8 +43,8 @@ macro_rules! by_path {
         /// As the C function of this name.
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $name(path: *const c_char, into: *mut libc::stat) -> c_int {
-            // SAFETY: the next library's function of this name has this type.
             static NEXT: Next<unsafe extern "C" fn(*const c_char, *mut libc::stat) -> c_int> =
+                // SAFETY: the next library's function of this name has this type.
                 unsafe { Next::named(named!($name)) };
             let next = || match NEXT.get() {
                 // SAFETY: the caller's arguments, as they are.
@@ -73,8 +73,8 @@ macro_rules! by_descriptor {
         /// As the C function of this name.
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $name(fd: c_int, into: *mut libc::stat) -> c_int {
-            // SAFETY: the next library's function of this name has this type.
             static NEXT: Next<unsafe extern "C" fn(c_int, *mut libc::stat) -> c_int> =
+                // SAFETY: the next library's function of this name has this type.
                 unsafe { Next::named(named!($name)) };
             if table::get(fd).is_some() && node_at(fd).is_some() {
                 // SAFETY: the caller's struct is to be filled.
@@ -118,8 +118,8 @@ macro_rules! in_folder {
             into: *mut libc::stat,
             flags: c_int,
         ) -> c_int {
-            // SAFETY: the next library's function of this name has this type.
             static NEXT: Next<unsafe extern "C" fn(c_int, *const c_char, *mut libc::stat, c_int) -> c_int> =
+                // SAFETY: the next library's function of this name has this type.
                 unsafe { Next::named(named!($name)) };
             // SAFETY: the caller's path.
             if unsafe { itself(folder, path, flags) } {
@@ -193,8 +193,8 @@ pub unsafe extern "C" fn statx(
     mask: c_uint,
     into: *mut libc::statx,
 ) -> c_int {
-    // SAFETY: the next library's statx has this type.
     static NEXT: Next<unsafe extern "C" fn(c_int, *const c_char, c_int, c_uint, *mut libc::statx) -> c_int> =
+        // SAFETY: the next library's statx has this type.
         unsafe { Next::named(named!(statx)) };
     // SAFETY: the caller's path.
     if unsafe { itself(folder, path, flags) } {
@@ -223,8 +223,8 @@ macro_rules! access {
         /// As the C function of this name.
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $name(path: *const c_char, mode: c_int) -> c_int {
-            // SAFETY: the next library's function of this name has this type.
             static NEXT: Next<unsafe extern "C" fn(*const c_char, c_int) -> c_int> =
+                // SAFETY: the next library's function of this name has this type.
                 unsafe { Next::named(named!($name)) };
             let next = || match NEXT.get() {
                 // SAFETY: the caller's arguments, as they are.
@@ -246,8 +246,8 @@ access!(access euidaccess eaccess);
 /// As the C function.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn faccessat(folder: c_int, path: *const c_char, mode: c_int, flags: c_int) -> c_int {
-    // SAFETY: the next library's faccessat has this type.
     static NEXT: Next<unsafe extern "C" fn(c_int, *const c_char, c_int, c_int) -> c_int> =
+        // SAFETY: the next library's faccessat has this type.
         unsafe { Next::named(named!(faccessat)) };
     let next = || match NEXT.get() {
         // SAFETY: the caller's arguments, as they are.
