@@ -378,8 +378,11 @@ static void disturbed_sleep(void)
 	/* A signal without SA_RESTART ends it. */
 	CHECK(pthread_create(&thread, NULL, sleeps, &sleep) == 0);
 	usleep(50000);
-	CHECK(!sleep.awake && pthread_kill(thread, SIGUSR1) == 0 && pthread_join(thread, NULL) == 0);
-	CHECK(sleep.ret == -1 && sleep.error == EINTR);
+	CHECK(!sleep.awake);
+	/* More than one, in case the thread has not come to it yet. */
+	for (; !sleep.awake; usleep(10000))
+		CHECK(pthread_kill(thread, SIGUSR1) == 0);
+	CHECK(pthread_join(thread, NULL) == 0 && sleep.ret == -1 && sleep.error == EINTR);
 	/* With SA_RESTART it goes on; and an ioctl is no cancellation point. */
 	action.sa_flags = SA_RESTART;
 	sleep.awake = 0;
