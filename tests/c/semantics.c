@@ -381,7 +381,7 @@ static void disturbed_sleep(void)
 	CHECK(!sleep.awake);
 	/* More than one, in case the thread has not come to it yet. */
 	for (; !sleep.awake; usleep(10000))
-		CHECK(pthread_kill(thread, SIGUSR1) == 0);
+		pthread_kill(thread, SIGUSR1);
 	CHECK(pthread_join(thread, NULL) == 0 && sleep.ret == -1 && sleep.error == EINTR);
 	/* With SA_RESTART it goes on; and an ioctl is no cancellation point. */
 	action.sa_flags = SA_RESTART;
