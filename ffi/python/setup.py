@@ -15,6 +15,7 @@ from pathlib import Path
 from setuptools import Distribution, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
+from setuptools.command.sdist import sdist
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
@@ -64,6 +65,13 @@ class PlatformWheel(bdist_wheel):
         return "py3", "none", sysconfig.get_platform().replace("-", "_").replace(".", "_")
 
 
+class NoSources(sdist):
+    """The Rust sources lie outside of this folder, so an archive of it could not be built."""
+
+    def run(self) -> None:
+        raise SystemExit("build a wheel from a checkout instead: pip wheel --no-deps ./ffi/python")
+
+
 class WithLibrary(Distribution):
     """What is installed belongs to one kind of machine."""
 
@@ -73,9 +81,11 @@ class WithLibrary(Distribution):
 
 scratch = TARGET / "python"
 scratch.mkdir(parents=True, exist_ok=True)
+# It names its files by their whole paths, which those of a checkout that was moved no longer are.
+shutil.rmtree(scratch / "dxgrt.egg-info", ignore_errors=True)
 setup(
     version=version(),
     distclass=WithLibrary,
-    cmdclass={"build_py": BuildWithLibrary, "bdist_wheel": PlatformWheel},
+    cmdclass={"build_py": BuildWithLibrary, "bdist_wheel": PlatformWheel, "sdist": NoSources},
     options={"build": {"build_base": str(scratch / "build")}, "egg_info": {"egg_base": str(scratch)}},
 )

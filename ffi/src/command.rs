@@ -46,6 +46,9 @@ impl<'a> Launch<'a> {
         let args = unsafe { array(params.args.cast::<u8>(), params.args_size, "arguments")? };
         // SAFETY: as above.
         let accesses = unsafe { array(params.accesses, params.access_count, "accesses")? };
+        for access in accesses {
+            check_access(access, params.args_size)?;
+        }
         let grid = Grid::new(params.grid, params.block).shared_bytes(params.shared_bytes);
         Ok(Launch { grid, args, accesses })
     }
@@ -76,6 +79,28 @@ impl<'a> Launch<'a> {
     }
 }
 
+/// What can never be right; whether the memory is there is seen when the launch is run.
+#[inline]
+fn check_access(access: &dxgrt_access, args_size: u32) -> Outcome {
+    let dxgrt_access { addr, size, flags, arg_offset } = *access;
+    let placed = arg_offset == DXGRT_ACCESS_NO_ARG || arg_offset.checked_add(8).is_some_and(|end| end <= args_size);
+    let known = flags & !(DXGRT_ACCESS_READ | DXGRT_ACCESS_WRITE) == 0 && flags != 0;
+    if placed && known && addr.checked_add(size).is_some() {
+        return Ok(());
+    }
+    Err(wrong_access(access, args_size))
+}
+
+#[cold]
+fn wrong_access(access: &dxgrt_access, args_size: u32) -> Failure {
+    let dxgrt_access { addr, size, flags, arg_offset } = *access;
+    Failure::invalid(format!(
+        "an access of {size} bytes at {addr:#x}, flags {flags:#x}, argument offset {arg_offset}: it needs a range that does not \
+         wrap around, flags DXGRT_ACCESS_READ, _WRITE or both, and its address in the {args_size} bytes of arguments or \
+         DXGRT_ACCESS_NO_ARG"
+    ))
+}
+
 /// The most accesses of one launch: as many as its arguments have room for addresses, twice over.
 const ACCESSES_MAX: u32 = MAX_ARGUMENT_BYTES / 4;
 
@@ -90,7 +115,10 @@ unsafe fn array<'a, T>(at: *const T, n: u32, what: &str) -> Outcome<&'a [T]> {
         return Ok(&[]);
     }
     if at.is_null() || !at.is_aligned() {
-        return Err(Failure::invalid(format!("{n} {what} are said to be at {at:p}; pass where they are")));
+        let alignment = align_of::<T>();
+        return Err(Failure::invalid(format!(
+            "{n} {what} are said to be at {at:p}; pass where they are, at a multiple of {alignment}"
+        )));
     }
     if n > MAX_ARGUMENT_BYTES || (size_of::<T>() > 1 && n > ACCESSES_MAX) {
         return Err(Failure::invalid(format!("{n} {what}; a launch takes {ACCESSES_MAX} at most")));

@@ -125,7 +125,14 @@ pub unsafe extern "C" fn dxgrt_copy_peer(
 /// The bytes at `src`, once everything before is done.
 fn through_host(from: &StreamEntry, src: u64, size: u64) -> crate::guard::Outcome<Vec<u8>> {
     from.context.range(src, size)?;
-    let mut data = vec![0; size as usize];
+    let mut data = Vec::new();
+    data.try_reserve_exact(size as usize).map_err(|_| {
+        Failure::new(
+            dxgrt_status::DXGRT_NO_MEMORY,
+            format!("{size} bytes on their way do not fit in host memory; copy parts"),
+        )
+    })?;
+    data.resize(size as usize, 0);
     // SAFETY: needed because the destination is written later; it lives until the wait below is over, which is without limit.
     let (prepared, landing) = unsafe { command::copy_d2h(from, data.as_mut_ptr().cast(), src, size)? };
     let fence = from.enqueue(prepared)?;

@@ -148,7 +148,7 @@ fn enqueue(graph: &GraphEntry, nodes: &[Owned], stream: &StreamEntry) -> Outcome
     // Two places keep the nodes apart from what comes before and after.
     let mut all = raw::Batch::with_capacity(nodes.len() + 2);
     let mut landings = Vec::new();
-    all.push(raw::marker());
+    all.push(raw::barrier());
     for (index, node) in nodes.iter().enumerate() {
         // SAFETY: needed because destinations on the host are the caller's; whoever made the graph vouched for them.
         let (mut prepared, landing) = unsafe { node.prepare(stream) }.map_err(|failure| failure.at_node(index))?;
@@ -159,7 +159,7 @@ fn enqueue(graph: &GraphEntry, nodes: &[Owned], stream: &StreamEntry) -> Outcome
         landings.extend(landing.map(|landing| (all.len() as u64, landing)));
         all.push(prepared);
     }
-    all.push(raw::marker());
+    all.push(raw::barrier());
     let last = all.len() as u64 - 1;
     let first = raw::enqueue_all(&stream.stream, all, stream.context.blocks)?;
     for (index, landing) in landings {

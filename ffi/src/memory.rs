@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dxg_runtime::raw::{self, Range};
-use dxg_runtime::{Buffer, HostBuffer};
+use dxg_runtime::{Buffer, HostBuffer, Stream};
 
 use crate::context::{Context, context, count, maybe_output, output};
 use crate::guard::{Failure, Outcome, check_fork, guard, guard_value};
@@ -21,15 +21,11 @@ pub(crate) struct Allocation {
     context: Arc<Context>,
     pub(crate) size: u64,
     address: u64,
-    memory: Mutex<Option<Memory>>,
+    /// What is given back at the end.
+    memory: Mutex<Option<Buffer<u8>>>,
     host: Option<HostBuffer<u8>>,
     /// Streams beside the one it is freed after, which use it too.
     users: Mutex<Vec<Arc<StreamEntry>>>,
-}
-
-/// What is given back at the end.
-enum Memory {
-    Device(Buffer<u8>),
 }
 
 impl Allocation {
@@ -79,7 +75,7 @@ pub unsafe extern "C" fn dxgrt_mem_alloc(
             if flags & DXGRT_MEM_ZERO != 0 && size > 0 {
                 zero(&context, address, size)?;
             }
-            Allocation::new(&context, size, address, Some(Memory::Device(buffer)), None)
+            Allocation::new(&context, size, address, Some(buffer), None)
         };
         let allocation = Arc::new(allocation);
         let handle = handle::insert(Arc::clone(&allocation))?;
@@ -95,7 +91,7 @@ impl Allocation {
         context: &Arc<Context>,
         size: u64,
         address: u64,
-        memory: Option<Memory>,
+        memory: Option<Buffer<u8>>,
         host: Option<HostBuffer<u8>>,
     ) -> Self {
         let (memory, users) = (Mutex::new(memory), Mutex::default());
@@ -106,12 +102,18 @@ impl Allocation {
     fn free(&self, after: Option<&StreamEntry>) {
         let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner).take();
         let users = std::mem::take(&mut *self.users.lock().unwrap_or_else(PoisonError::into_inner));
-        if let (Some(Memory::Device(buffer)), Some(after)) = (memory, after) {
-            let mut streams = vec![&after.stream];
+        let mut streams: Vec<&Stream> = after.iter().map(|after| &after.stream).collect();
+        if after.is_some() {
             streams.extend(users.iter().map(|user| &user.stream));
-            raw::free_after(buffer, &streams);
         }
-        // Else: dropped here, which waits for all streams. Host memory is kept by the copies that use it.
+        if let Some(host) = &self.host {
+            raw::free_host_after(&self.context.device, host.clone(), &streams);
+        }
+        match memory {
+            Some(buffer) if after.is_some() => raw::free_after(buffer, &streams),
+            // Dropped, it waits for all streams.
+            _ => {}
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::args::BufferArg;
-use crate::device::{DeviceShared, DeviceTag};
+use crate::device::{DeviceShared, DeviceTag, Retired};
 use crate::error::{Error, Result};
 use crate::memory::PoolBlock;
 use crate::op::{ArgAccess, Keep};
@@ -38,7 +38,7 @@ impl Memory {
 impl Drop for Memory {
     fn drop(&mut self) {
         if *self.exposed.get_mut() {
-            self.device.retire(Arc::clone(&self.block));
+            self.device.retire(Retired::Device(Arc::clone(&self.block)));
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::buffer::{Buffer, BufferSlice, Memory};
 use crate::driver::{Engine, Place, StreamShared, Waiting};
 use crate::error::{Error, Result};
 use crate::host_buffer::HostBuffer;
-use crate::host_memory::{HostMemory, TimeStamps};
+use crate::host_memory::{HostMemory, HostPiece, TimeStamps};
 use crate::info::DeviceInfo;
 use crate::limits::{Limits, Policy, Settings};
 use crate::memory::PoolBlock;
@@ -90,9 +90,25 @@ pub(crate) struct DeviceShared {
 }
 
 struct Retiring {
-    block: Arc<PoolBlock>,
+    memory: Retired,
     /// What had been accepted when it was dropped, by stream.
     after: Vec<(Arc<StreamShared>, u64)>,
+}
+
+/// Memory on its way back, of either kind; given back by being dropped.
+pub(crate) enum Retired {
+    Device(Arc<PoolBlock>),
+    Host(#[expect(dead_code, reason = "held for its drop")] Arc<HostPiece>),
+}
+
+impl Retired {
+    /// Bytes of the device's pool.
+    fn device_bytes(&self) -> u64 {
+        match self {
+            Retired::Device(block) => block.len(),
+            Retired::Host(_) => 0,
+        }
+    }
 }
 
 impl Retiring {
@@ -107,12 +123,12 @@ impl DeviceShared {
     }
 
     /// Takes memory whose address was handed out: free when everything accepted so far is done.
-    pub(crate) fn retire(&self, block: Arc<PoolBlock>) {
-        self.retire_after(block, self.engine.streams());
+    pub(crate) fn retire(&self, memory: Retired) {
+        self.retire_after(memory, self.engine.streams());
     }
 
     /// As [`DeviceShared::retire`], for memory that only these streams use.
-    pub(crate) fn retire_after(&self, block: Arc<PoolBlock>, streams: impl IntoIterator<Item = Arc<StreamShared>>) {
+    pub(crate) fn retire_after(&self, memory: Retired, streams: impl IntoIterator<Item = Arc<StreamShared>>) {
         let unfinished = |stream: Arc<StreamShared>| {
             let last = stream.last_ticket();
             (stream.timeline.completed() < last).then_some((stream, last))
@@ -120,9 +136,9 @@ impl DeviceShared {
         let after: Vec<_> = streams.into_iter().filter_map(unfinished).collect();
         if after.is_empty() {
             // Freed here, outside of the lock.
-            drop(block);
+            drop(memory);
         } else {
-            self.retiring().push(Retiring { block, after });
+            self.retiring().push(Retiring { memory, after });
         }
         self.sweep();
     }
@@ -149,16 +165,20 @@ impl DeviceShared {
     }
 
     fn allocate(&self, bytes: u64) -> Result<Arc<PoolBlock>> {
+        let block = self.patiently(|| self.pool.allocate(bytes))?;
+        self.peak_used.fetch_max(self.pool.usage().used_bytes, Ordering::Relaxed);
+        Ok(block)
+    }
+
+    /// Repeats what has found too little memory as long as work in flight may give some back.
+    fn patiently<R>(&self, attempt: impl Fn() -> Result<R>) -> Result<R> {
         self.engine.check_open()?;
         self.sweep();
         let started = Instant::now();
         let mut pause = Duration::from_micros(50);
         loop {
-            let short = match self.pool.allocate(bytes) {
-                Ok(block) => {
-                    self.peak_used.fetch_max(self.pool.usage().used_bytes, Ordering::Relaxed);
-                    return Ok(block);
-                }
+            let short = match attempt() {
+                Ok(found) => return Ok(found),
                 Err(short @ Error::OutOfMemory { .. }) => short,
                 Err(other) => return Err(other),
             };
@@ -259,9 +279,8 @@ impl Device {
 
     /// Host memory for `len` elements, all zero, that the device reaches without a staging copy.
     pub fn host_buffer<T: Pod>(&self, len: usize) -> Result<HostBuffer<T>> {
-        self.shared.engine.check_open()?;
         let bytes = byte_len::<T>(len, "host memory")?;
-        let piece = self.shared.host.allocate_kept(bytes)?;
+        let piece = self.shared.patiently(|| self.shared.host.allocate_kept(bytes))?;
         Ok(HostBuffer::new(piece, len, self.shared.tag))
     }
 
@@ -336,7 +355,7 @@ impl Device {
     pub fn memory_info(&self) -> MemoryInfo {
         self.shared.sweep();
         let pool = self.shared.pool.usage();
-        let retiring = self.shared.retiring().iter().map(|entry| entry.block.len()).sum();
+        let retiring = self.shared.retiring().iter().map(|entry| entry.memory.device_bytes()).sum();
         let (staging_total, staging_used) = self.shared.host.staging_usage();
         let host = self.shared.host.cache_usage();
         MemoryInfo {

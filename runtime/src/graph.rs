@@ -1,7 +1,7 @@
 //! Graphs: commands with their dependencies, checked once and enqueued again and again as one entry.
 //!
 //! A launch of a graph puts its nodes into a stream side by side, in an order that respects the dependencies, between two
-//! markers that keep them apart from what comes before and after. Inside, the dependencies become declared order: each node
+//! barriers that keep them apart from what comes before and after. Inside, the dependencies become declared order: each node
 //! that others depend on writes a byte of its own in an address space that no memory has, and they read it. So the
 //! scheduler sees independent nodes as independent and may put them into one wave.
 
@@ -199,7 +199,7 @@ impl Graph {
 
 fn ready_nodes(nodes: &[Node], stream: &Stream) -> Result<Option<Vec<Ready>>> {
     let mut all = Vec::with_capacity(nodes.len() + 2);
-    all.push(Ready::from(Request::marker()));
+    all.push(Ready::from(Request::barrier()));
     for node in nodes {
         let Some(mut ready) = node.command.ready(&stream.inner.device)? else {
             return Ok(None);
@@ -209,7 +209,7 @@ fn ready_nodes(nodes: &[Node], stream: &Stream) -> Result<Option<Vec<Ready>>> {
         }
         all.push(ready);
     }
-    all.push(Ready::from(Request::marker()));
+    all.push(Ready::from(Request::barrier()));
     Ok(Some(all))
 }
 

@@ -139,6 +139,11 @@ impl<T: Pod> HostBuffer<T> {
         self.shared.tag
     }
 
+    /// The memory itself, for a free that is ordered by whoever takes it.
+    pub(crate) fn piece(&self) -> Arc<HostPiece> {
+        Arc::clone(&self.shared.piece)
+    }
+
     pub(crate) fn keep(&self) -> Keep {
         Keep::Shared(Arc::clone(&self.shared.piece) as _)
     }

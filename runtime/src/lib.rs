@@ -85,6 +85,8 @@ mod open;
 pub mod perfetto;
 mod pod;
 #[doc(hidden)]
+pub mod ptx;
+#[doc(hidden)]
 pub mod raw;
 mod request;
 mod selector;

@@ -15,7 +15,7 @@ use crate::args::Args;
 use crate::backend::LoadedKernel;
 use crate::buffer::Buffer;
 use crate::completion::Completion;
-use crate::device::{Device, DeviceTag};
+use crate::device::{Device, DeviceTag, Retired};
 use crate::driver::Refused;
 use crate::error::{Error, Result, TryError};
 use crate::event::Event;
@@ -245,6 +245,11 @@ pub fn marker() -> Prepared {
     Prepared::new(Request::marker())
 }
 
+/// A place that nothing passes: what is behind it runs after what is before it, whatever they tell.
+pub fn barrier() -> Prepared {
+    Prepared::new(Request::barrier())
+}
+
 fn host(stream: &Stream) -> &Arc<HostMemory> {
     &stream.inner.device.host
 }
@@ -464,7 +469,17 @@ pub fn wait_any(completions: &mut [Completion], deadline: Option<Instant>) -> Op
 pub fn free_after(buffer: Buffer<u8>, streams: &[&Stream]) {
     let after = streams.iter().map(|stream| Arc::clone(&stream.inner.core.shared));
     let (device, block) = buffer.into_unexposed();
-    device.retire_after(block, after);
+    device.retire_after(Retired::Device(block), after);
+}
+
+/// As [`free_after`], for host memory, whose address launches may have used without naming it; no streams: after all of them.
+pub fn free_host_after(device: &Device, host: HostBuffer<u8>, streams: &[&Stream]) {
+    let memory = Retired::Host(host.piece());
+    drop(host);
+    if streams.is_empty() {
+        return device.shared().retire(memory);
+    }
+    device.shared().retire_after(memory, streams.iter().map(|stream| Arc::clone(&stream.inner.core.shared)));
 }
 
 /// Data on its way to foreign memory.

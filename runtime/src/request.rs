@@ -184,6 +184,11 @@ impl Request {
         Request::marker_holding(KeepAlive::new())
     }
 
+    /// A place that nothing of its stream passes: what is behind it runs after what is before it, whatever they declare.
+    pub(crate) fn barrier() -> Self {
+        Request { hazard: Hazard::Declared(AccessList::new().partial()), ..Request::marker() }
+    }
+
     fn marker_holding(keep: KeepAlive) -> Self {
         let kind = OpKind::Marker(keep);
         Request { work: Work::Marker, hazard: Hazard::Ordered, bytes: SMALL_BYTES, kind }

@@ -102,7 +102,8 @@ pub enum Work {
         /// Filled in by the scheduler: the record it refers to, where that is in another stream. Callers give `None`.
         source: Option<Point>,
     },
-    /// Does nothing; complete when everything before it in its stream is.
+    /// Does nothing; complete when everything before it in its stream is. With a [partial](AccessList::partial) list of
+    /// accesses it is a barrier: nothing behind it in its stream runs beside anything before it.
     Marker,
 }
 
@@ -356,6 +357,15 @@ impl Hazard {
     #[must_use]
     pub fn fill(dst: u64, len: u64) -> Self {
         Self::Declared(AccessList::from_slice(&[Access::write(dst, len)]))
+    }
+
+    /// Whether it is a list that does not tell everything.
+    #[must_use]
+    pub const fn is_partial(&self) -> bool {
+        match self {
+            Self::Ordered => false,
+            Self::Declared(list) => list.is_partial(),
+        }
     }
 
     /// The ranges that are known.

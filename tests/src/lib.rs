@@ -2,6 +2,7 @@
 #![deny(missing_docs)]
 
 pub mod goals;
+pub mod ptx;
 
 use std::future::Future;
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Sequence
 
 from . import _library as c
-from .commands import Command, Dims, Place, dims, encode, pack, place
+from .commands import Command, CopyOut, Dims, Place, dims, encode, pack, place
 from .errors import InvalidError
 from .fence import Fence
 from .stream import Stream, keep_until
@@ -35,7 +35,7 @@ class Patch:
 
     @staticmethod
     def dst(node: int, where: Place) -> Patch:
-        """Where a copy or fill goes to."""
+        """Where a copy or fill goes to, on the device."""
         return Patch(node, DST, place(where).to_bytes(8, "little"))
 
     @staticmethod
@@ -55,7 +55,7 @@ class Patch:
 
     @staticmethod
     def size(node: int, size: int) -> Patch:
-        """Bytes of a copy on the device, a copy to the host, or a fill."""
+        """Bytes of a copy on the device, of a copy to the host (no more than before), or of a fill."""
         return Patch(node, SIZE, size.to_bytes(8, "little"))
 
     @staticmethod
@@ -73,6 +73,8 @@ class Graph:
 
     def __init__(self, context: Context, commands: Sequence[Command], after: Sequence[Sequence[int]] | None = None) -> None:
         array, _keep, self._outputs = encode(commands)
+        # What a patch could make the library write beyond.
+        self._room = {node: array[node].u.d2h.size for node, cmd in enumerate(commands) if isinstance(cmd, CopyOut)}
         self._adopt(context, array, len(commands), after)
 
     def _adopt(self, context: Context, array: Any, count: int, after: Sequence[Sequence[int]] | None) -> None:
@@ -95,6 +97,8 @@ class Graph:
     def launch(self, stream: Stream, patches: Sequence[Patch] = ()) -> Fence:
         """Enqueues the graph with patches that hold for this launch only; a wrong one enqueues nothing."""
         array, keep = (c.Patch * len(patches))(), [patch.data for patch in patches]
+        for patch in patches:
+            self._check(patch)
         for raw, patch, data in zip(array, patches, keep):
             raw.struct_size, raw.node, raw.field, raw.offset = ctypes.sizeof(c.Patch), patch.node, patch.field, patch.offset
             raw.data, raw.size = ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p), len(data)
@@ -102,6 +106,15 @@ class Graph:
         c.lib.graph_launch(self.handle, stream.handle, array, len(patches), done)
         keep_until(self.context, done, self._outputs)
         return Fence(self.context, done)
+
+    def _check(self, patch: Patch) -> None:
+        room = self._room.get(patch.node)
+        if room is None:
+            return
+        if patch.field == DST:
+            raise InvalidError(f"node {patch.node} copies to memory of this process, which stays the one it was made with")
+        if patch.field == SIZE and int.from_bytes(patch.data, "little") > room:
+            raise InvalidError(f"node {patch.node} copies to {room} bytes; a patch may make it fewer, not more")
 
     def destroy(self) -> None:
         """Frees the graph; launches in flight still complete."""

@@ -22,6 +22,11 @@ void copy(const struct copy_args *args, const struct wg *wg) {
     for (unsigned i = 0; i < wg->local[0]; i++) args->to[wg->group[0] * wg->local[0] + i] =
         args->from[wg->group[0] * wg->local[0] + i];
 }
+struct hidden_args { void *named; float *from, *to; };
+void hidden(const struct hidden_args *args, const struct wg *wg) {
+    (void)wg;
+    *args->to = *args->from + 1;
+}
 """
 
 

@@ -87,6 +87,28 @@ def test_graphs_are_patched_for_one_launch(gpu, module):
     graph.destroy()
 
 
+def test_nodes_of_a_graph_are_ordered_by_what_is_said(gpu, module):
+    """Nothing but ``after`` says that the launch reads what the fill writes; left alone, launches go before fills."""
+    x, named = gpu.alloc(8), gpu.alloc(4)
+    cells = [ctypes.c_uint64(x.address), ctypes.c_uint64(x.address + 4)]
+    launch = Launch(module.kernel("hidden"), 1, [ReadWrite(named), *cells])
+    graph = gpu.graph([Fill(x, 4, np.float32(5).tobytes()), launch], after=[[], [0]])
+    for _ in range(10):
+        gpu.stream.fill(x, 8)
+        graph.launch(gpu.stream)
+        assert floats(x) == [5.0, 6.0]
+
+
+def test_a_patch_writes_no_further_than_the_memory_of_a_copy(gpu):
+    x, out = gpu.alloc(4096, zero=True), bytearray(b"\1" * 16)
+    graph = gpu.graph([CopyOut(out, x)])
+    for patch in (Patch.size(0, 17), Patch.dst(0, x)):
+        with pytest.raises(dxgrt.InvalidError, match="node 0 copies to"):
+            graph.launch(gpu.stream, [patch])
+    graph.launch(gpu.stream, [Patch.size(0, 8)]).wait()
+    assert out == bytes(8) + b"\1" * 8
+
+
 def test_streams_wait_for_each_other(gpu):
     first, second, x = gpu.create_stream("low"), gpu.create_stream("high"), gpu.alloc(4)
     for number in range(50):

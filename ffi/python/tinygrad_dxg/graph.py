@@ -63,7 +63,7 @@ class DXGGraph(GraphRunner):
                 cmd.u.d2d.dst, cmd.u.d2d.src, cmd.u.d2d.size = dest.address, src.address, bufs[0].nbytes
         self._patch()
         self.graph = dxgrt.Graph.__new__(dxgrt.Graph)
-        self.graph._outputs = []
+        self.graph._outputs, self.graph._room = [], {}
         self.graph._adopt(self.dev.context, nodes, count, after)
 
     def runtime_device(self) -> Any:

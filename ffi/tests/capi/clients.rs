@@ -5,8 +5,14 @@ use std::process::Command;
 
 use crate::support::{SANITIZED, compile, folder, package, start};
 
-const PROGRAMS: [&str; 5] =
-    ["examples/c/first.c", "tests/c/calls.c", "tests/c/poll_loop.c", "tests/c/callbacks.c", "tests/c/misuse.c"];
+const PROGRAMS: [&str; 6] = [
+    "examples/c/first.c",
+    "tests/c/calls.c",
+    "tests/c/poll_loop.c",
+    "tests/c/callbacks.c",
+    "tests/c/misuse.c",
+    "tests/c/hostile.c",
+];
 
 #[test]
 fn every_program_runs() {

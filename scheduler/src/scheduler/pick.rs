@@ -88,7 +88,13 @@ impl<T> Scheduler<T> {
                     in_batch.advance_to(wave);
                 }
             }
-            GroupKind::None => in_batch.used = true,
+            GroupKind::None => {
+                // One that is said to touch what it does not tell lets nothing pass.
+                if in_batch.used && operation.hazard.is_partial() {
+                    in_batch.accesses.shut();
+                }
+                in_batch.used = true;
+            }
         }
         let wave = in_batch.wave;
         node.wave = wave;

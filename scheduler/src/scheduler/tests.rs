@@ -1,9 +1,9 @@
 use alloc::vec;
 
 use super::*;
-use crate::batch::{FlushReason, GroupKind};
+use crate::batch::{FlushReason, Group, GroupKind, Wave};
 use crate::config::Policy;
-use crate::operation::{Access, Completed, CopyKind, Hazard};
+use crate::operation::{Access, AccessList, Completed, CopyKind, Hazard};
 
 const KERNEL: CostKey = CostKey(1);
 
@@ -17,7 +17,7 @@ struct Bench {
 impl Bench {
     fn new(config: Config) -> Self {
         let mut scheduler = Scheduler::new(config);
-        for stream in 0..8 {
+        for stream in 0..16 {
             assert!(scheduler.handle_stream(StreamId(stream), Priority::Normal));
         }
         scheduler.handle_kernel_time(KERNEL, 5_000);
@@ -161,6 +161,29 @@ fn a_busy_queue_is_not_given_crumbs() {
     assert_eq!(bench.scheduler.poll_timeout(), Some(bench.now + 4_000));
     bench.now += 4_000;
     assert_eq!(bench.submit().expect("time has come").reason, FlushReason::Waiter);
+}
+
+/// Fills a device of 100 blocks with batches of so many, and says when the next one goes.
+fn next_on_a_full_device(blocks: u64) -> Option<Nanos> {
+    let mut bench =
+        Bench::new(Config { device_blocks: 100, host_interval: 2_000, host_reach: 4_000, ..Config::default() });
+    for (stream, key) in (0..).zip(0..100 / blocks) {
+        let ticket = bench.add(stream, Work::Launch { merge: Some(key), blocks, cost: KERNEL });
+        bench.scheduler.handle_waiter(bench.now, StreamId(stream), ticket);
+        bench.now += 2_000;
+        bench.submit().expect("the device is not full");
+    }
+    let ticket = bench.add(15, Work::Launch { merge: Some(1000), blocks, cost: KERNEL });
+    bench.scheduler.handle_waiter(bench.now, StreamId(15), ticket);
+    assert!(bench.poll().is_none(), "full");
+    bench.scheduler.poll_timeout()
+}
+
+#[test]
+fn a_device_full_of_wide_work_gets_more_in_time_and_one_full_of_narrow_work_when_some_is_done() {
+    // Posted at 3,000, with the host until 7,000, on the device for 5,000; posting and host take 4,000.
+    assert_eq!(next_on_a_full_device(100), Some(8_000));
+    assert_eq!(next_on_a_full_device(10), None);
 }
 
 #[test]
@@ -313,6 +336,30 @@ fn declared_accesses_share_waves_and_adjacent_copies_merge() {
     assert_eq!(batch.waves.len(), 2, "the fill overwrites what was copied");
     assert_eq!(batch.extents.len(), 1);
     assert_eq!((batch.extents[0].len, batch.extents[0].operations.clone()), (256, 0..4));
+}
+
+#[test]
+fn a_barrier_keeps_what_declares_nothing_in_common_apart() {
+    let mut bench = Bench::new(Config::default());
+    let mut put = |work, hazard| bench.offer(0, work, hazard).expect("there is room");
+    let launch = || Work::Launch { merge: None, blocks: 1, cost: KERNEL };
+    let nothing = || Hazard::Declared(AccessList::new());
+    let barrier = || Hazard::Declared(AccessList::new().partial());
+    // A barrier with nothing before it costs no wave, and a marker is none.
+    put(Work::Marker, barrier());
+    put(Work::Fill { dst: 0, len: 8, pattern_len: 4 }, Hazard::fill(0, 8));
+    put(Work::Marker, Hazard::Ordered);
+    put(launch(), nothing());
+    put(Work::Marker, barrier());
+    put(Work::Marker, barrier());
+    put(launch(), nothing());
+    let last = put(Work::Fill { dst: 64, len: 8, pattern_len: 4 }, Hazard::fill(64, 8)).0;
+    bench.scheduler.handle_waiter(bench.now, StreamId(0), Ticket(last));
+    let batch = bench.submit().expect("somebody waits");
+    let groups = |wave: &Wave| wave.groups.start as usize..wave.groups.end as usize;
+    let count = |group: &Group| if group.kind == GroupKind::None { 0 } else { group.range.len() };
+    let waves = batch.waves.iter().map(|wave| batch.groups[groups(wave)].iter().map(count).sum::<usize>());
+    assert_eq!(waves.collect::<Vec<_>>(), [2, 2], "{:?}", batch.groups);
 }
 
 #[test]
