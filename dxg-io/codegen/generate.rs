@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::facts::{Enum, Facts, Ioctl, Value};
+use crate::header;
 use crate::layout;
 use crate::model::{self, Member, Shape, Type};
 use crate::topics::TOPICS;
@@ -36,6 +37,7 @@ pub fn files(facts: &Facts) -> Result<Vec<(String, String)>, String> {
     files.push(("src/sys/constants.rs".into(), constants(&facts.constants)));
     files.push(("src/sys/ioctls.rs".into(), ioctls(facts)));
     files.push(("src/sys/mod.rs".into(), module()));
+    files.push(("include/dxg.h".into(), header::text(facts, &types)));
     files.extend(layout::files(facts, &types));
     Ok(files)
 }

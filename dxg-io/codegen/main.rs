@@ -1,10 +1,11 @@
-//! Writes `src/sys` and the layout table of `tests/abi.rs` from the ABI facts in `tests/data/dxg-abi.json`.
+//! Writes `src/sys`, the C header `include/dxg.h` and the layout table of `tests/abi.rs` from the ABI facts in `tests/data/dxg-abi.json`.
 //!
 //! Run in the package folder: `cargo run -p dxg-io --example generate-sys`. A test compares the checked-in files with
 //! what this writes, byte for byte.
 
 mod facts;
 mod generate;
+mod header;
 mod layout;
 mod model;
 mod topics;

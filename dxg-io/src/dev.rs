@@ -33,13 +33,19 @@ impl DevDxg {
 
     /// Opens the node at another path.
     pub fn open_at(path: &CStr) -> Result<Self> {
-        // SAFETY: needed to open with exactly the flags of the reference library; `path` is a C string that outlives the
-        // call.
-        let fd = unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
-        if fd < 0 {
+        let fd = loop {
+            // SAFETY: needed to open with exactly the flags of the reference library; `path` is a C string that outlives
+            // the call.
+            let fd = unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
+            if fd >= 0 {
+                break fd;
+            }
+            // The first open makes the process object at the host, and a signal may come meanwhile.
             let errno = Errno(std::io::Error::last_os_error().raw_os_error().unwrap_or(0));
-            return Err(Error::Open { path: path.to_string_lossy().into_owned(), errno, advice: advice(errno) });
-        }
+            if errno.0 != libc::EINTR {
+                return Err(Error::Open { path: path.to_string_lossy().into_owned(), errno, advice: advice(errno) });
+            }
+        };
         // SAFETY: `open` just returned this descriptor, so it is open and nobody else owns it.
         let node = unsafe { OwnedFd::from_raw_fd(fd) };
         Ok(Self { node, opener: std::process::id(), protocol: Protocol::CURRENT })

@@ -44,6 +44,12 @@ pub unsafe trait UserMemory: Send + Sync {
     fn populate(&self, address: u64, length: u64, writable: bool) -> Result<(), Fault> {
         populate(address, length, writable)
     }
+
+    /// Whether it serves callers whose addresses may be wrong. Memory that they import is then looked at again before each
+    /// command buffer that uses it: they may have unmapped it, against the contract.
+    fn is_checked(&self) -> bool {
+        false
+    }
 }
 
 /// The lowest address a process can map on Linux with the default `vm.mmap_min_addr`: below it lie null pointers and
@@ -113,6 +119,10 @@ impl CheckedMemory {
 
 // SAFETY: success is reported only when the kernel says that all bytes were copied.
 unsafe impl UserMemory for CheckedMemory {
+    fn is_checked(&self) -> bool {
+        true
+    }
+
     unsafe fn read(&self, address: u64, into: &mut [u8]) -> Result<(), Fault> {
         if into.is_empty() {
             return Ok(());
@@ -143,6 +153,17 @@ const POPULATE_READ: libc::c_int = 22;
 /// `MADV_POPULATE_WRITE` (Linux 5.14): fault pages in for writing, without changing them.
 const POPULATE_WRITE: libc::c_int = 23;
 const PAGE: u64 = 4096;
+/// Up to here a look at imported memory goes through its pages; beyond, through its mappings alone.
+const THOROUGH_BYTES: u64 = 4 << 20;
+
+/// Whether imported memory is still mapped (and, unless there is much of it, may be accessed).
+pub(crate) fn is_still_there(address: u64, length: u64, writable: bool) -> bool {
+    if length <= THOROUGH_BYTES {
+        return populate(address, length, writable).is_ok();
+    }
+    // SAFETY: with MS_ASYNC it does nothing but look for the mappings.
+    unsafe { libc::msync((address / PAGE * PAGE) as *mut _, (length + address % PAGE) as usize, libc::MS_ASYNC) == 0 }
+}
 
 fn populate(address: u64, length: u64, writable: bool) -> Result<(), Fault> {
     let fault = Fault { address, length: length as usize };

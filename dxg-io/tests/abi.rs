@@ -124,6 +124,8 @@ mod abi_layout;
 mod facts;
 #[path = "../codegen/generate.rs"]
 mod generate;
+#[path = "../codegen/header.rs"]
+mod header;
 #[path = "../codegen/layout.rs"]
 mod layout;
 #[path = "../codegen/model.rs"]

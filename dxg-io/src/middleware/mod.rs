@@ -6,14 +6,18 @@
 //! | [`Recorder`] | keeps the last calls with their argument bytes, ready to be written as JSON lines |
 //! | [`FaultInjector`] | fails, delays or loses chosen calls |
 //!
+//! [`Ledger`] is where counts go that outlive the process: a file that several map.
+//!
 //! Each has a handle that stays with the one who asks ([`Counts`], [`Recording`], [`Faults`]), while the middleware itself
 //! goes into the stack: `Dxg::new(tracer)`. So a handle never keeps a descriptor open.
 
 mod fault;
+mod ledger;
 mod recorder;
 mod tracer;
 
 pub use fault::{Action, FaultInjector, Faults, Rule, Which};
+pub use ledger::{Ledger, Savings};
 pub use recorder::{Record, Recorder, Recording};
 pub use tracer::{CallStats, Counts, TracedCall, Tracer};
 

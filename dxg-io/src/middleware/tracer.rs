@@ -12,7 +12,7 @@ use crate::boundary::{Boundary, RawOutcome, Traffic};
 use crate::sys::IoctlInfo;
 
 /// Ioctl numbers have seven bits here; the driver's end at 0x49.
-const NUMBERS: usize = 128;
+pub(super) const NUMBERS: usize = 128;
 
 /// One call, as the callback sees it.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +44,8 @@ pub struct Counts {
 }
 
 #[derive(Debug, Default)]
-struct Slot {
+#[repr(C)]
+pub(super) struct Slot {
     calls: AtomicU64,
     failures: AtomicU64,
     nanos: AtomicU64,
@@ -82,7 +83,7 @@ pub struct CallStats {
 }
 
 impl Slot {
-    fn add(&self, outcome: &RawOutcome, took: Duration) {
+    pub(super) fn add(&self, outcome: &RawOutcome, took: Duration) {
         let add = |counter: &AtomicU64, n: u64| {
             if n != 0 {
                 counter.fetch_add(n, Ordering::Relaxed);
@@ -100,7 +101,7 @@ impl Slot {
         add(&self.full_ring_sleeps, full_ring_sleeps.into());
     }
 
-    fn read(&self, name: &'static str) -> CallStats {
+    pub(super) fn read(&self, name: &'static str) -> CallStats {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         CallStats {
             name,
@@ -119,7 +120,7 @@ impl Slot {
 
 impl CallStats {
     /// Adds the numbers of another.
-    fn add(mut self, other: Self) -> Self {
+    pub(super) fn add(mut self, other: Self) -> Self {
         self.calls += other.calls;
         self.failures += other.failures;
         self.nanos += other.nanos;

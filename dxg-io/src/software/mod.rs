@@ -7,6 +7,7 @@
 
 mod bus;
 pub mod clock;
+pub mod descriptor;
 pub(crate) mod gpu;
 mod guest;
 mod home;
@@ -27,7 +28,7 @@ use self::clock::Clock;
 use self::gpu::{Gpu, GpuParameters};
 use self::guest::Driver;
 use self::guest::objects::Process;
-use self::home::Home;
+pub use self::home::Home;
 use self::kernel::KernelRegistry;
 pub use self::params::{ParameterError, Parameters};
 use crate::boundary::{Boundary, RawOutcome, Traffic};
@@ -84,10 +85,22 @@ impl SoftwareAdapter {
 
     /// Opens the device node; caller memory is reached through `memory`.
     pub fn open_with(self: &Arc<Self>, memory: Arc<dyn UserMemory>) -> Result<SoftwareFile, SoftwareError> {
+        self.open_counted(memory).map(|(file, _)| file)
+    }
+
+    /// As [`open_with`](Self::open_with), with the messages that it took.
+    pub fn open_counted(
+        self: &Arc<Self>,
+        memory: Arc<dyn UserMemory>,
+    ) -> Result<(SoftwareFile, Traffic), SoftwareError> {
         let home = Home::new()?;
         let tgid = std::process::id();
-        let process = self.driver.open(tgid).map_err(SoftwareError::Open)?;
-        Ok(SoftwareFile { adapter: self.clone(), process, tgid, home, memory })
+        let mut traffic = Traffic::NONE;
+        let process = self.driver.open(tgid, &mut traffic).map_err(SoftwareError::Open)?;
+        if memory.is_checked() {
+            self.link.gpu().verify_client_memory();
+        }
+        Ok((SoftwareFile { adapter: self.clone(), process, tgid, home, memory, open: true }, traffic))
     }
 
     /// The kernels that command buffers may name.
@@ -152,6 +165,7 @@ fn gpu_parameters(parameters: &Parameters) -> GpuParameters {
         video_memory_bytes: u64::from(parameters.video_memory_mib) << 20,
         io_space_bytes: u64::from(parameters.io_space_mib) << 20,
         workers: parameters.worker_threads as usize,
+        complete_foreign_commands: parameters.complete_foreign_commands,
         ..GpuParameters::default()
     }
 }
@@ -164,9 +178,29 @@ pub struct SoftwareFile {
     tgid: u32,
     home: Home,
     memory: Arc<dyn UserMemory>,
+    open: bool,
 }
 
 impl SoftwareFile {
+    /// Closes it, and says what messages that took.
+    pub fn close(mut self) -> Traffic {
+        self.end()
+    }
+
+    fn end(&mut self) -> Traffic {
+        // A forked child has copies of our memory, but neither the threads nor the right to end the parent's objects.
+        if std::mem::take(&mut self.open) && self.home.is_here() {
+            return self.adapter.driver.close(self.tgid);
+        }
+        Traffic::NONE
+    }
+
+    /// Whether this is the process that opened it.
+    #[inline]
+    pub fn is_here(&self) -> bool {
+        self.home.is_here()
+    }
+
     /// The adapter behind it.
     pub fn adapter(&self) -> &Arc<SoftwareAdapter> {
         &self.adapter
@@ -189,9 +223,6 @@ impl Boundary for SoftwareFile {
 
 impl Drop for SoftwareFile {
     fn drop(&mut self) {
-        // A forked child has copies of our memory, but neither the threads nor the right to end the parent's objects.
-        if self.home.is_here() {
-            self.adapter.driver.close(self.tgid);
-        }
+        self.end();
     }
 }

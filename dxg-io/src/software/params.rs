@@ -57,6 +57,21 @@ pub struct Parameters {
     pub io_space_mib: u32,
     /// Worker threads for long kernels; 0 means one per processor. Assumption.
     pub worker_threads: u32,
+    /// What the adapter calls itself: at most 259 UTF-16 units.
+    pub adapter_description: String,
+    /// PCI vendor that the adapter reports. Source: the vendor of a paravirtualized GPU as a guest sees it.
+    pub vendor_id: u32,
+    /// PCI device that the adapter reports. Source: as `vendor_id`.
+    pub device_id: u32,
+    /// WDDM version of its driver, times 1000. Source: 2700 is the first with hardware scheduling.
+    pub wddm_version: u32,
+    /// Whether it reports hardware scheduling, which hardware queues need. Source: all current hosts do.
+    pub hardware_scheduling: bool,
+    /// MiB of system memory that it reports for sharing with the GPU. Assumption.
+    pub shared_memory_mib: u32,
+    /// Command buffers in a format that is not this GPU's, as a vendor's user-mode driver submits them, complete without
+    /// being executed; otherwise they lose the device, as commands that are wrong do.
+    pub complete_foreign_commands: bool,
 }
 
 impl Default for Parameters {
@@ -84,6 +99,13 @@ impl Default for Parameters {
             video_memory_mib: 8192,
             io_space_mib: 64,
             worker_threads: 0,
+            adapter_description: "dxgrt software adapter".into(),
+            vendor_id: 0x1414,
+            device_id: 0x008e,
+            wddm_version: 2700,
+            hardware_scheduling: true,
+            shared_memory_mib: 8192,
+            complete_foreign_commands: false,
         }
     }
 }
@@ -105,6 +127,9 @@ pub enum ParameterError {
         expected: &'static str,
     },
 }
+
+/// UTF-16 units of a description that every field for it can hold.
+const MAX_DESCRIPTION: usize = 259;
 
 /// Bytes of a ring that hold its control block and no messages.
 pub const RING_CONTROL_BYTES: u32 = 4096;
@@ -176,6 +201,15 @@ impl Parameters {
         range("video_memory_mib", self.video_memory_mib, (1..=1 << 20).contains(&self.video_memory_mib), "1 to 2^20")?;
         range("io_space_mib", self.io_space_mib, (1..=1 << 16).contains(&self.io_space_mib), "1 to 65536")?;
         range("worker_threads", self.worker_threads, self.worker_threads <= 1024, "at most 1024")?;
+        range("wddm_version", self.wddm_version, (1000..=9999).contains(&self.wddm_version), "from 1000 to 9999")?;
+        range("shared_memory_mib", self.shared_memory_mib, self.shared_memory_mib <= 1 << 24, "at most 2^24")?;
+        if self.adapter_description.encode_utf16().count() > MAX_DESCRIPTION {
+            return Err(ParameterError::Range {
+                name: "adapter_description",
+                value: format!("{:?}", self.adapter_description),
+                expected: "at most 259 UTF-16 units",
+            });
+        }
         if self.full_ring_sleep_max_us < self.full_ring_sleep_min_us {
             return Err(ParameterError::Range {
                 name: "full_ring_sleep_max_us",

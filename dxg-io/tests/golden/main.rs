@@ -25,7 +25,8 @@ use book::{Book, Mode};
 /// Rows that come out differently, with the reason. At most ten.
 const DIFFERENT: &[(&str, &str, &str)] = &[];
 
-/// Rows that need another process, or system calls on the descriptor itself: for the preload library.
+/// Rows that need another process, or system calls on the descriptor itself: played through the preloaded library, by
+/// `ffi/preload/tests/clients.rs`.
 const WAITING: &[(&str, &str)] = &[
     ("ioctl-layer", "inherited_fd_in_forked_child"),
     ("ioctl-layer", "read_on_fd"),

@@ -1,5 +1,6 @@
 //! `dxgrt`: shows what batching gains. Reads the command line, runs one subcommand, and turns its result into an exit code:
-//! 0, done; 1, it failed, or a promise that it checks does not hold; 2, the command line was wrong.
+//! 0, done; 1, it failed, or a promise that it checks does not hold; 2, the command line was wrong. `run` gives the code of
+//! the program that it ran.
 #![deny(missing_docs)]
 
 mod commands;
@@ -9,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{Outcome, Verdict, WrongCommandLine, bench, replay, sweep};
+use crate::commands::{Outcome, Verdict, WrongCommandLine, bench, replay, run, selftest, sweep, timeline};
 
 /// Shows what batching many small GPU operations gains
 #[derive(Parser)]
@@ -30,8 +31,14 @@ enum Command {
     Bench(bench::Arguments),
     /// Replay a recorded program in the simulator, under each policy
     Replay(replay::Arguments),
+    /// Run a program with the software adapter as its /dev/dxg, and say what it asked of it
+    Run(run::Arguments),
+    /// Go through what /dev/dxg promises, and report what holds
+    Selftest(selftest::Arguments),
     /// Simulate requests from short to long round trips, from one stream to many
     Sweep(sweep::Arguments),
+    /// Draw the trace of a program that was run, for ui.perfetto.dev
+    Timeline(timeline::Arguments),
 }
 
 impl Command {
@@ -39,7 +46,10 @@ impl Command {
         match self {
             Command::Bench(arguments) => arguments.run(),
             Command::Replay(arguments) => arguments.run(),
+            Command::Run(arguments) => arguments.run(),
+            Command::Selftest(arguments) => arguments.run(),
             Command::Sweep(arguments) => arguments.run(),
+            Command::Timeline(arguments) => arguments.run(),
         }
     }
 }
@@ -48,6 +58,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command.run() {
         Ok(Verdict::Holds) => ExitCode::SUCCESS,
         Ok(Verdict::Broken) => ExitCode::FAILURE,
+        Ok(Verdict::Ended(code)) => ExitCode::from(code),
         Err(failure) => {
             output::complain(&failure.to_string());
             if failure.is::<WrongCommandLine>() { ExitCode::from(2) } else { ExitCode::FAILURE }

@@ -10,16 +10,18 @@
 //! | delivery | for the lookup and one non-blocking write |
 
 use std::collections::HashMap;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::{Mutex, PoisonError};
+
+use crate::software::descriptor::PrivateFd;
 
 /// Where an event ends.
 #[derive(Debug)]
 pub enum Sink {
     /// Adds one to an eventfd.
-    EventFd(OwnedFd),
+    EventFd(PrivateFd),
     /// Makes a socket readable for good: the other end is a sync file.
-    Socket(OwnedFd),
+    Socket(PrivateFd),
 }
 
 /// Who asked for an event: a process's number and a device's handle. It does not fire after the device is gone.
@@ -100,20 +102,12 @@ fn raise(sink: &Sink) {
 
 /// Our own reference to the caller's eventfd, or `None` if the number is not one: number 0 included, which the driver
 /// cannot tell from "none".
-pub fn take_eventfd(number: u64) -> Option<OwnedFd> {
-    use std::os::fd::FromRawFd;
+pub fn take_eventfd(number: u64) -> Option<PrivateFd> {
     let number = i32::try_from(number).ok().filter(|&number| number > 0)?;
-    // SAFETY: F_DUPFD_CLOEXEC takes any number and says EBADF for one that is not open.
-    let copy = unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) };
-    if copy < 0 {
-        return None;
-    }
-    // SAFETY: fcntl has just made this descriptor for us.
-    let copy = unsafe { OwnedFd::from_raw_fd(copy) };
-    is_eventfd(&copy).then_some(copy)
+    PrivateFd::copy_of(number).filter(is_eventfd)
 }
 
-fn is_eventfd(fd: &OwnedFd) -> bool {
+fn is_eventfd(fd: &PrivateFd) -> bool {
     let mut path = [0u8; 32];
     let mut name = [0u8; 32];
     let Some(path) = format_path(&mut path, fd.as_raw_fd()) else { return false };
@@ -131,8 +125,8 @@ fn format_path(into: &mut [u8; 32], fd: i32) -> Option<&[u8]> {
     Some(&into[..32 - left])
 }
 
-/// A private eventfd for a blocking wait.
-pub fn private_eventfd() -> std::io::Result<OwnedFd> {
+/// A private eventfd for a blocking wait, and a copy of it for the event.
+pub fn private_eventfd() -> std::io::Result<(PrivateFd, PrivateFd)> {
     use std::os::fd::FromRawFd;
     // SAFETY: eventfd has no preconditions.
     let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };
@@ -140,7 +134,9 @@ pub fn private_eventfd() -> std::io::Result<OwnedFd> {
         return Err(std::io::Error::last_os_error());
     }
     // SAFETY: eventfd has just made this descriptor for us.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    let fd = PrivateFd::new(unsafe { std::os::fd::OwnedFd::from_raw_fd(fd) });
+    let copy = PrivateFd::copy_of(fd.as_raw_fd()).ok_or_else(std::io::Error::last_os_error)?;
+    Ok((fd, copy))
 }
 
 /// Sleeps until a private eventfd is raised, or a Unix signal without SA_RESTART comes (an error of kind Interrupted).
@@ -156,7 +152,7 @@ mod tests {
     use super::*;
     use std::os::fd::AsFd;
 
-    fn counter(fd: &OwnedFd) -> Option<u64> {
+    fn counter(fd: &PrivateFd) -> Option<u64> {
         let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         // SAFETY: one live pollfd.
         if unsafe { libc::poll(&mut poll, 1, 0) } != 1 {
@@ -171,7 +167,7 @@ mod tests {
     #[test]
     fn one_shot_events_fire_once_and_persistent_ones_each_time() {
         let events = Events::default();
-        let fd = private_eventfd().unwrap();
+        let (fd, _) = private_eventfd().unwrap();
         let once = events.register(Sink::EventFd(take_eventfd(fd.as_raw_fd() as u64).unwrap()), true, None);
         let always = events.register(Sink::EventFd(take_eventfd(fd.as_raw_fd() as u64).unwrap()), false, None);
         assert_ne!(once, always);
@@ -190,8 +186,8 @@ mod tests {
     #[test]
     fn the_callers_descriptor_may_be_closed_after_it_was_taken() {
         let events = Events::default();
-        let fd = private_eventfd().unwrap();
-        let seen = fd.try_clone().unwrap();
+        let (fd, copy) = private_eventfd().unwrap();
+        let seen = copy;
         let id = events.register(Sink::EventFd(take_eventfd(fd.as_raw_fd() as u64).unwrap()), true, None);
         drop(fd);
         events.deliver(id);
@@ -211,9 +207,10 @@ mod tests {
     #[test]
     fn events_of_a_device_go_with_it() {
         let events = Events::default();
-        let fd = private_eventfd().unwrap();
-        let owned = events.register(Sink::EventFd(fd.try_clone().unwrap()), true, Some((1, 2)));
-        let other = events.register(Sink::EventFd(fd.try_clone().unwrap()), true, Some((1, 3)));
+        let (fd, copy) = private_eventfd().unwrap();
+        let another = PrivateFd::copy_of(fd.as_raw_fd()).unwrap();
+        let owned = events.register(Sink::EventFd(copy), true, Some((1, 2)));
+        let other = events.register(Sink::EventFd(another), true, Some((1, 3)));
         events.withdraw_of((1, 2));
         events.deliver(owned);
         assert_eq!(counter(&fd), None);
@@ -224,8 +221,8 @@ mod tests {
     #[test]
     fn a_sleeper_wakes() {
         let events = std::sync::Arc::new(Events::default());
-        let fd = private_eventfd().unwrap();
-        let id = events.register(Sink::EventFd(fd.try_clone().unwrap()), true, None);
+        let (fd, copy) = private_eventfd().unwrap();
+        let id = events.register(Sink::EventFd(copy), true, None);
         let other = events.clone();
         let waker = std::thread::spawn(move || other.deliver(id));
         sleep_on(fd.as_fd()).unwrap();

@@ -6,6 +6,7 @@
 
 use smallvec::SmallVec;
 
+use crate::software::descriptor::PrivateFd;
 use crate::software::host::Mappable;
 use crate::status::NtStatus;
 
@@ -266,8 +267,11 @@ pub enum Request {
     ShareNt {
         object: u32,
     },
+    /// By number; where the fence is another process's, or gone from this one, by the file of its page.
     OpenSync {
+        device: u32,
         shared: u32,
+        file: Option<PrivateFd>,
     },
     ShareWithHost {
         object: u32,
@@ -280,7 +284,7 @@ pub enum Request {
     Work(Work),
     AdapterInfo {
         kind: u32,
-        size: u32,
+        data: Vec<u8>,
     },
     VideoMemory {
         local: bool,

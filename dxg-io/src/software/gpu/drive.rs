@@ -12,6 +12,7 @@
 //! | memory of a launch    | the launch; what conflicts with one on the pool is not started                |
 //! | the watch             | under its lock, which may be taken while the state's is held, not vice versa  |
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::{
@@ -80,7 +81,14 @@ impl Shared {
 
     /// Runs a step of a command buffer, under the watchdog's eyes.
     fn execute(self: &Arc<Self>, engine: &mut Engine, task: Task, now: u64) -> (QueueKey, Outcome, u64) {
+        engine.resolver.verify = self.verify.load(Ordering::Relaxed);
         let (active, mut time) = match task {
+            Task::Begin(request, time)
+                if self.parameters.complete_foreign_commands && request.is_foreign(&mut engine.resolver) =>
+            {
+                engine.resolver.clear();
+                return (request.queue, Outcome::Foreign(request.progress, request.fence_value), time.max(now));
+            }
             Task::Begin(request, time) => {
                 let (queue, spare) = (request.queue, engine.spare.pop());
                 match Execution::begin(request, spare, &mut engine.resolver) {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    Fault, FaultReason, Shared,
+    Fault, FaultReason, FenceKey, Shared,
     address_space::AddressSpace,
     execution::{Execution, bad_address, packet_fault},
     launch::{BoundLaunch, panicked, returned, unbound, unknown},
@@ -76,6 +76,8 @@ pub(super) enum Outcome {
     Fault(Fault),
     /// Its device is gone or lost.
     Abandoned,
+    /// In a format that is not ours, and not executed: the progress fence, and the value it comes to.
+    Foreign(Option<FenceKey>, u64),
 }
 
 /// How the inline part of a packet ended.

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::software::{
     kernel::binding::Unresolved,
-    packet::{Commands, FailureCode, FailureRecord, PacketError, STATUS_BLOCK_BYTES, StatusBlock},
+    packet::{Commands, FailureCode, FailureRecord, MAGIC, PacketError, STATUS_BLOCK_BYTES, StatusBlock},
 };
 
 /// The longest command buffer.
@@ -100,6 +100,20 @@ pub(super) struct Request {
     pub(super) space: Arc<AddressSpace>,
     pub(super) command_buffer: u64,
     pub(super) length: u32,
+}
+
+impl Request {
+    /// Whether the command buffer does not begin as this GPU's do: it is in some vendor's format.
+    #[cold]
+    pub(super) fn is_foreign(&self, resolver: &mut Resolver) -> bool {
+        resolver.begin(self.space.clone());
+        match resolver.extent(self.command_buffer, false) {
+            // SAFETY: the resolver holds this memory, of which four bytes are there; a guest may write it meanwhile, which
+            // makes it any number.
+            Ok(extent) if extent.bytes >= 4 => unsafe { extent.host.cast::<u32>().read_unaligned() != MAGIC },
+            _ => true,
+        }
+    }
 }
 
 impl Execution {

@@ -3,6 +3,9 @@
 //! All of it is under the GPU's state lock. The value that counts is kept here; the page, which guests read without any
 //! call and could scribble on, gets a copy by a release store, so that whoever reads it with acquire sees all work
 //! before the signal.
+//!
+//! A fence that another process may open too ([`Fences::watch`]) is the exception: there the page is what counts, since
+//! both write it, and while somebody waits for it the GPU looks at it every [`LOOK_NS`].
 
 use std::sync::{
     Arc,
@@ -13,9 +16,14 @@ use smallvec::SmallVec;
 
 use super::{DeviceKey, FenceKey, FenceRequest, QueueKey, memory::Pages, slab::Slab};
 
+/// How often a fence that others may signal is looked at while somebody waits for it.
+pub(super) const LOOK_NS: u64 = 200_000;
+
 #[derive(Debug)]
 struct Fence {
     value: u64,
+    /// Others have the page and write it.
+    watched: bool,
     page: Arc<Pages>,
     device: DeviceKey,
     keep_value_on_loss: bool,
@@ -45,19 +53,65 @@ pub(super) struct Consequences {
 pub(super) struct Fences {
     fences: Slab<Fence>,
     waits: Slab<CpuWait>,
+    /// Fences that others may signal.
+    watched: Vec<FenceKey>,
 }
 
 impl Fences {
     pub(super) fn create(&mut self, page: Arc<Pages>, request: FenceRequest) -> FenceKey {
         publish(&page, request.initial);
+        self.enter(page, request)
+    }
+
+    fn enter(&mut self, page: Arc<Pages>, request: FenceRequest) -> FenceKey {
         FenceKey(self.fences.insert(Fence {
             value: request.initial,
+            watched: false,
             page,
             device: request.device,
             keep_value_on_loss: request.keep_value_on_loss,
             cpu_waits: Vec::new(),
             queue_waits: Vec::new(),
         }))
+    }
+
+    /// A fence that another process has made: its page, with the value in it.
+    pub(super) fn import(&mut self, page: Arc<Pages>, device: DeviceKey) -> FenceKey {
+        let initial = in_page(&page);
+        let key = self.enter(page, FenceRequest { initial, device, keep_value_on_loss: true });
+        self.watch(key);
+        key
+    }
+
+    /// From now on others may have the page of this fence, and write it.
+    pub(super) fn watch(&mut self, key: FenceKey) {
+        if let Some(fence) = self.fences.get_mut(key.0).filter(|fence| !fence.watched) {
+            fence.watched = true;
+            self.watched.push(key);
+        }
+    }
+
+    /// Whether others may signal any fence at all.
+    #[inline]
+    pub(super) fn any_watched(&self) -> bool {
+        !self.watched.is_empty()
+    }
+
+    /// Looks at the fences that others may have signalled; whether somebody waits for one of them still.
+    pub(super) fn look(&mut self, out: &mut Consequences) -> bool {
+        let mut waited_for = false;
+        for index in 0..self.watched.len() {
+            let key = self.watched[index];
+            let Some(fence) = self.fences.get_mut(key.0) else { continue };
+            let value = in_page(&fence.page);
+            if value != fence.value {
+                fence.value = value;
+                self.moved(key, out);
+            }
+            let waits = |fence: &Fence| !fence.cpu_waits.is_empty() || !fence.queue_waits.is_empty();
+            waited_for |= self.fences.get(key.0).is_some_and(waits);
+        }
+        waited_for
     }
 
     pub(super) fn page(&self, key: FenceKey) -> Option<&Arc<Pages>> {
@@ -77,17 +131,26 @@ impl Fences {
     /// Sets the value; a lower one only with `allow_rewind`. Whether it was set.
     pub(super) fn signal(&mut self, key: FenceKey, value: u64, allow_rewind: bool, out: &mut Consequences) -> bool {
         let Some(fence) = self.fences.get_mut(key.0) else { return false };
+        if fence.watched {
+            fence.value = in_page(&fence.page);
+        }
         if value < fence.value && !allow_rewind {
             return false;
         }
         fence.value = value;
         publish(&fence.page, value);
+        self.moved(key, out);
+        true
+    }
+
+    /// The value has changed: whoever waits for it is looked at again.
+    fn moved(&mut self, key: FenceKey, out: &mut Consequences) {
+        let Some(fence) = self.fences.get_mut(key.0) else { return };
         out.queues.append(&mut fence.queue_waits);
         if !fence.cpu_waits.is_empty() {
             let waits = std::mem::take(&mut fence.cpu_waits);
             self.check(key, waits, out);
         }
-        true
     }
 
     /// The queue is looked at again when the fence changes.
@@ -101,6 +164,9 @@ impl Fences {
 
     /// Sends `event` once all (or any) values are reached: into `out` if that is so now.
     pub(super) fn wait_from_cpu(&mut self, fences: &[(FenceKey, u64)], any: bool, event: u64, out: &mut Consequences) {
+        if !self.watched.is_empty() {
+            self.look(out);
+        }
         let wait = CpuWait { fences: SmallVec::from_slice(fences), any, event };
         if self.is_satisfied(&wait) {
             out.events.push(event);
@@ -117,6 +183,9 @@ impl Fences {
     /// Removes a fence; who waits for it goes on.
     pub(super) fn destroy(&mut self, key: FenceKey, out: &mut Consequences) -> bool {
         let Some(mut fence) = self.fences.remove(key.0) else { return false };
+        if fence.watched {
+            self.watched.retain(|other| *other != key);
+        }
         out.queues.append(&mut fence.queue_waits);
         self.check(key, fence.cpu_waits, out);
         true
@@ -174,6 +243,12 @@ fn publish(page: &Pages, value: u64) {
     unsafe { AtomicU64::from_ptr(page.host_ptr().cast()) }.store(value, Ordering::Release);
 }
 
+/// The value that stands in the page.
+fn in_page(page: &Pages) -> u64 {
+    // SAFETY: needed to load from memory shared with guests and other processes; as in `publish`.
+    unsafe { AtomicU64::from_ptr(page.host_ptr().cast()) }.load(Ordering::Acquire)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{super::memory::PageArena, *};
@@ -192,9 +267,7 @@ mod tests {
     }
 
     fn in_page(fences: &Fences, key: FenceKey) -> u64 {
-        let page = fences.page(key).expect("it exists");
-        // SAFETY: the page is mapped and aligned.
-        unsafe { AtomicU64::from_ptr(page.host_ptr().cast()) }.load(Ordering::Acquire)
+        super::in_page(fences.page(key).expect("it exists"))
     }
 
     #[test]
@@ -250,5 +323,25 @@ mod tests {
         fences.lose(DeviceKey(0), &mut out);
         assert_eq!(out.events, [1]);
         assert_eq!(keys.iter().map(|key| in_page(&fences, *key)).collect::<Vec<_>>(), [u64::MAX, 5, 5]);
+    }
+    #[test]
+    fn what_another_process_signals_is_seen_by_looking() {
+        let page = PageArena::shareable(c"test").expect("memory").allocate(1).expect("room");
+        let (mut ours, mut theirs) = (Fences::default(), Fences::default());
+        let mut out = Consequences::default();
+        let request = FenceRequest { initial: 5, device: DeviceKey(0), keep_value_on_loss: true };
+        let fence = ours.create(page.clone(), request);
+        ours.watch(fence);
+        let same = theirs.import(page, DeviceKey(9));
+        ours.wait_from_cpu(&[(fence, 77)], false, 1, &mut out);
+        ours.wait_from_queue(fence, QueueKey(3));
+        assert!(theirs.signal(same, 77, false, &mut out));
+        assert!(out.events.is_empty() && out.queues.is_empty());
+        assert!(!ours.look(&mut out), "nobody waits any more");
+        assert_eq!((&out.events[..], &out.queues[..]), (&[1][..], &[QueueKey(3)][..]));
+        assert!(!ours.signal(fence, 70, false, &mut out), "it does not go back");
+        theirs.signal(same, 80, false, &mut out);
+        ours.wait_from_cpu(&[(fence, 80)], false, 2, &mut out);
+        assert_eq!(out.events, [1, 2], "a wait looks by itself");
     }
 }

@@ -1,15 +1,23 @@
-//! The memory of the GPU: page arenas, each over one memfd that is mapped whole into this process.
+//! The memory of the GPU: page arenas, each one shared mapping of a memfd in this process.
 //!
 //! The host side and the engine use that one mapping, for the life of the arena. What a guest gets ([`GuestMapping`]) is
 //! another mapping of the same pages, so that whatever a guest does to its own never hurts the host. Pages are handed
 //! out zeroed and return to the arena when the last [`Pages`] handle is dropped, which a running launch may hold.
+//!
+//! No descriptor stays open: mapping again and giving pages back go by address (`mremap`, `MADV_REMOVE`). A program that
+//! closes descriptors it does not know hurts nothing here. The exceptions are pages that other processes may map
+//! ([`PageArena::shareable`]), whose file is what is passed to them, and systems that do not map again by address
+//! (valgrind).
 
 use std::{
     collections::BTreeMap,
+    ffi::CStr,
     fmt, io,
-    os::fd::{AsRawFd, FromRawFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
     sync::{Arc, Mutex, PoisonError},
 };
+
+use crate::software::descriptor::PrivateFd;
 
 /// Bytes of a page.
 pub(crate) const PAGE_BYTES: u64 = 4096;
@@ -24,7 +32,9 @@ pub(crate) struct PageArena {
 }
 
 struct Inner {
-    file: OwnedFd,
+    /// Of an arena that other processes may map, or where mapping again goes by file alone.
+    file: Option<PrivateFd>,
+    shareable: bool,
     base: *mut u8,
     bytes: usize,
     /// Free extents, first page → pages; neighbours are merged.
@@ -50,25 +60,37 @@ impl fmt::Debug for PageArena {
 
 impl PageArena {
     /// An arena of `bytes` (rounded up to a page); memory is taken from the system only as it is touched.
-    pub(crate) fn new(name: &std::ffi::CStr, bytes: u64) -> io::Result<Self> {
+    pub(crate) fn new(name: &CStr, bytes: u64) -> io::Result<Self> {
         let bytes = usize::try_from(bytes.max(1).next_multiple_of(PAGE_BYTES))
             .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
-        // SAFETY: a system call with a valid string; the result is checked.
-        let file = unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC) };
-        if file < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: the descriptor is new and ours.
-        let file = unsafe { OwnedFd::from_raw_fd(file) };
-        let size = libc::off_t::try_from(bytes).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
-        // SAFETY: a system call on our own descriptor.
-        if unsafe { libc::ftruncate(file.as_raw_fd(), size) } != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        let base = map(&file, 0, bytes)?;
+        let file = memory_file(name, bytes)?;
+        let base = map(file.as_fd(), 0, bytes)?;
+        let by_address = map_again(base, PAGE_BYTES as usize).inspect(|again| {
+            // SAFETY: mapped just now, and used by nobody.
+            unsafe { libc::munmap(again.cast(), PAGE_BYTES as usize) };
+        });
+        let file = if by_address.is_ok() { None } else { Some(PrivateFd::new(file)) };
+        Ok(Self::over(base, bytes, file, false))
+    }
+
+    /// An arena of one page with a file of its own, which another process can map: see [`Pages::file`].
+    pub(crate) fn shareable(name: &CStr) -> io::Result<Self> {
+        let bytes = PAGE_BYTES as usize;
+        let file = memory_file(name, bytes)?;
+        Ok(Self::over(map(file.as_fd(), 0, bytes)?, bytes, Some(PrivateFd::new(file)), true))
+    }
+
+    /// The page that another process has shared: all of it, as it is.
+    pub(crate) fn import(file: PrivateFd) -> io::Result<Arc<Pages>> {
+        let bytes = PAGE_BYTES as usize;
+        let arena = Self::over(map(file.as_fd(), 0, bytes)?, bytes, Some(file), true);
+        Ok(Arc::new(Pages { arena, offset: 0, len: bytes }))
+    }
+
+    fn over(base: *mut u8, bytes: usize, file: Option<PrivateFd>, shareable: bool) -> Self {
         let pages = bytes as u64 / PAGE_BYTES;
         let free = Mutex::new(Free { extents: BTreeMap::from([(0, pages)]), pages });
-        Ok(Self { inner: Arc::new(Inner { file, base, bytes, free }) })
+        Self { inner: Arc::new(Inner { file, shareable, base, bytes, free }) }
     }
 
     /// Zeroed pages; `None` if no extent is long enough, or for 0 pages.
@@ -108,7 +130,7 @@ impl PageArena {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // SAFETY: the mapping was made by PageArena::new with this length; every Pages keeps the arena alive, so nothing
+        // SAFETY: the mapping was made with this length; every Pages keeps the arena alive, so nothing
         // refers to it any more.
         unsafe { libc::munmap(self.base.cast(), self.bytes) };
     }
@@ -134,10 +156,19 @@ impl Pages {
         self.len
     }
 
+    /// The file that another process can map them by, if they were made for that.
+    pub(crate) fn file(&self) -> Option<BorrowedFd<'_>> {
+        let inner = &self.arena.inner;
+        inner.file.as_ref().filter(|_| inner.shareable).map(PrivateFd::as_fd)
+    }
+
     /// Maps them a second time, for a guest, readable and writable.
     pub(crate) fn map_to_guest(self: &Arc<Self>) -> io::Result<GuestMapping> {
-        let address = map(&self.arena.inner.file, self.offset, self.len)?;
-        Ok(GuestMapping { address, len: self.len, _pages: self.clone() })
+        let address = match &self.arena.inner.file {
+            Some(file) => map(file.as_fd(), self.offset, self.len)?,
+            None => map_again(self.host_ptr(), self.len)?,
+        };
+        Ok(GuestMapping { address, len: self.len, pages: self.clone() })
     }
 
     fn zero(&self) {
@@ -150,10 +181,8 @@ impl Pages {
 
     /// Gives the memory behind the pages back to the system; they read as zero afterwards.
     fn punch(&self) -> bool {
-        let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
-        let (offset, len) = (self.offset as libc::off_t, self.len as libc::off_t);
-        // SAFETY: a system call on our own descriptor, inside its size.
-        unsafe { libc::fallocate(self.arena.inner.file.as_raw_fd(), mode, offset, len) == 0 }
+        // SAFETY: pages of the arena's own shared mapping, which nobody else uses now.
+        unsafe { libc::madvise(self.host_ptr().cast(), self.len, libc::MADV_REMOVE) == 0 }
     }
 }
 
@@ -183,7 +212,7 @@ impl Drop for Pages {
 pub(crate) struct GuestMapping {
     address: *mut u8,
     len: usize,
-    _pages: Arc<Pages>,
+    pages: Arc<Pages>,
 }
 
 // SAFETY: needed because of the raw pointer; a mapping is not tied to a thread.
@@ -196,6 +225,11 @@ impl GuestMapping {
     pub(crate) fn address(&self) -> *mut u8 {
         self.address
     }
+
+    /// The pages.
+    pub(crate) fn pages(&self) -> &Arc<Pages> {
+        &self.pages
+    }
 }
 
 impl Drop for GuestMapping {
@@ -206,7 +240,31 @@ impl Drop for GuestMapping {
     }
 }
 
-fn map(file: &OwnedFd, offset: usize, len: usize) -> io::Result<*mut u8> {
+fn memory_file(name: &CStr, bytes: usize) -> io::Result<OwnedFd> {
+    // SAFETY: a system call with a valid string; the result is checked.
+    let file = unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC) };
+    if file < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is new and ours.
+    let file = unsafe { OwnedFd::from_raw_fd(file) };
+    let size = libc::off_t::try_from(bytes).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+    // SAFETY: a system call on our own descriptor.
+    if unsafe { libc::ftruncate(file.as_raw_fd(), size) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(file)
+}
+
+/// Maps pages of a shared mapping once more.
+fn map_again(pages: *mut u8, len: usize) -> io::Result<*mut u8> {
+    // SAFETY: an old length of 0 leaves the old mapping, which is shared and ours, as it is, and maps the same pages once
+    // more at an address the system chooses. The result is checked.
+    let address = unsafe { libc::mremap(pages.cast(), 0, len, libc::MREMAP_MAYMOVE) };
+    if address == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(address.cast()) }
+}
+
+fn map(file: BorrowedFd<'_>, offset: usize, len: usize) -> io::Result<*mut u8> {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_SHARED | libc::MAP_NORESERVE;
     // SAFETY: a new mapping at an address the system chooses disturbs nothing; the result is checked.
@@ -276,5 +334,16 @@ mod tests {
         drop(guest);
         assert_eq!(read(&pages, 5000), 7);
         assert_eq!(Arc::strong_count(&pages), 1);
+    }
+    #[test]
+    fn an_imported_page_is_the_same_page() {
+        let page = PageArena::shareable(c"test").expect("memory").allocate(1).expect("room");
+        let number = page.file().expect("a file").as_raw_fd();
+        let other = PageArena::import(PrivateFd::copy_of(number).expect("a copy")).expect("a mapping");
+        write(&page, 9, 5);
+        assert_eq!(read(&other, 9), 5);
+        drop(page);
+        assert_eq!(read(&other, 9), 5);
+        assert!(PageArena::new(c"test", 1).expect("memory").allocate(1).expect("room").file().is_none());
     }
 }

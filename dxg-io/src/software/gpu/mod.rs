@@ -20,7 +20,10 @@ mod transfer;
 
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -34,6 +37,7 @@ use fault::Watch;
 use pool::Pool;
 use state::State;
 
+use super::descriptor::PrivateFd;
 use super::kernel::KernelRegistry;
 
 /// A device, by its host handle.
@@ -71,6 +75,8 @@ pub(crate) struct GpuParameters {
     pub io_space_bytes: u64,
     /// Threads of the worker pool; 0: as many as the machine has cores.
     pub workers: usize,
+    /// A command buffer without this GPU's header completes at once instead of losing its device.
+    pub complete_foreign_commands: bool,
 }
 
 impl Default for GpuParameters {
@@ -85,6 +91,7 @@ impl Default for GpuParameters {
             video_memory_bytes: 1 << 30,
             io_space_bytes: 64 << 20,
             workers: 0,
+            complete_foreign_commands: false,
         }
     }
 }
@@ -212,6 +219,9 @@ pub(crate) enum QueueItem {
     CpuEvent { event: u64 },
 }
 
+/// Name of the memory behind a fence that other processes can open; by it a descriptor is recognised.
+pub(crate) const SHARED_FENCE: &std::ffi::CStr = c"dxg-shared-fence";
+
 /// Memory in use, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct MemoryUsage {
@@ -235,6 +245,8 @@ struct Shared {
     /// A kernel that was never measured may run on the thread that drives the GPU. That is so without modelled costs,
     /// when that thread is the client's own; otherwise it is the host's, which a launch that hangs must not take along.
     inline_unknown: bool,
+    /// See [`Gpu::verify_client_memory`].
+    verify: AtomicBool,
 }
 
 /// The GPU. All methods may be called from any thread, also from [`GpuEvents`].
@@ -261,9 +273,15 @@ impl Gpu {
             watch: Mutex::default(),
             pool: Pool::new(parameters.workers),
             inline_unknown: parameters.launch_ns == 0 && parameters.copy_bytes_per_us == 0,
+            verify: AtomicBool::new(false),
         });
         shared.lock().engine = Some(shared.new_engine());
         Ok(Self { shared })
+    }
+
+    /// From now on memory of clients is looked at before each command buffer that uses it: some may unmap it too early.
+    pub(crate) fn verify_client_memory(&self) {
+        self.shared.verify.store(true, Ordering::Relaxed);
     }
 
     /// Memory for allocations.
@@ -343,6 +361,24 @@ impl Gpu {
     pub(crate) fn create_fence(&self, request: FenceRequest) -> Result<FenceKey, GpuError> {
         let page = self.shared.io_space.allocate(1).ok_or(GpuError::NoMemory)?;
         Ok(self.shared.lock().fences.create(page, request))
+    }
+
+    /// A fence in a page with a file of its own, which another process can open.
+    pub(crate) fn create_shareable_fence(&self, request: FenceRequest) -> Result<FenceKey, GpuError> {
+        let arena = PageArena::shareable(SHARED_FENCE).map_err(|_| GpuError::NoMemory)?;
+        let page = arena.allocate(1).ok_or(GpuError::NoMemory)?;
+        Ok(self.shared.lock().fences.create(page, request))
+    }
+
+    /// A fence that another process has made, by the file of its page.
+    pub(crate) fn import_fence(&self, file: PrivateFd, device: DeviceKey) -> Result<FenceKey, GpuError> {
+        let page = PageArena::import(file).map_err(|_| GpuError::NoMemory)?;
+        Ok(self.shared.lock().fences.import(page, device))
+    }
+
+    /// The page of this fence goes to others, who may write it.
+    pub(crate) fn watch_fence(&self, key: FenceKey) {
+        self.shared.lock().fences.watch(key);
     }
 
     /// The page of a fence; its host address is the fence's GPU address.

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use super::address_space::{AddressSpace, Segment};
+use crate::memory::is_still_there;
 use crate::software::kernel::binding::Unresolved;
 
 /// Parameters with a last segment of their own; those behind share them.
@@ -21,6 +22,8 @@ pub(super) struct Resolver {
     last: usize,
     /// Where the last range of each parameter was found.
     hints: [usize; HINTS],
+    /// Clients may have unmapped what they imported: looked at when a command buffer first uses it.
+    pub(super) verify: bool,
 }
 
 /// Memory from some address on.
@@ -121,6 +124,12 @@ impl Resolver {
             return Some(self.last);
         }
         let segment = self.space.as_ref()?.find(va)?;
+        if self.verify && segment.memory.is_system() {
+            let (address, length) = (segment.host.addr() as u64, segment.end - segment.start);
+            if !is_still_there(address, length, segment.writable) {
+                return None;
+            }
+        }
         let place = self.held.partition_point(|held| held.start < segment.start);
         self.held.insert(place, segment);
         self.last = place;

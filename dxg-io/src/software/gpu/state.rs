@@ -23,7 +23,7 @@ use super::{
     address_space::AddressSpace,
     engine::{Active, Engine, Outcome},
     execution::{Execution, Request},
-    fence::{Consequences, Fences},
+    fence::{Consequences, Fences, LOOK_NS},
     pool::PoolLaunch,
     ranges::RangeSet,
     slab::Slab,
@@ -100,6 +100,8 @@ pub(super) struct State {
     pub(super) epoch: u64,
     pub(super) outbox: Vec<Event>,
     consequences: Consequences,
+    /// When fences that other processes may signal are looked at next.
+    next_look: Option<u64>,
 }
 
 impl State {
@@ -205,13 +207,23 @@ impl State {
         }
     }
 
-    /// When a queue that waits for its modelled time is due first.
+    /// When a queue that waits for its modelled time, or a look at what other processes signal, is due first.
     pub(super) fn next_deadline(&self) -> Option<u64> {
-        self.timed.iter().map(|(deadline, _)| *deadline).min()
+        self.timed.iter().map(|(deadline, _)| *deadline).chain(self.next_look).min()
+    }
+
+    /// Looks at fences that other processes may have signalled.
+    fn look_at_others(&mut self, now: u64) {
+        let waited_for = self.fences.look(&mut self.consequences);
+        self.follow(now);
+        self.next_look = waited_for.then(|| now + LOOK_NS);
     }
 
     /// The next command buffer to work on; handles all other items on the way.
     pub(super) fn next_task(&mut self, now: u64) -> Option<Task> {
+        if self.fences.any_watched() {
+            self.look_at_others(now);
+        }
         let mut index = 0;
         while let Some((deadline, queue)) = self.timed.get(index).copied() {
             if deadline > now {
@@ -326,6 +338,12 @@ impl State {
                 self.lose(device, fault, now);
             }
             Outcome::Abandoned => queue.phase = Phase::Idle,
+            Outcome::Foreign(progress, value) => {
+                if let Some(progress) = progress {
+                    self.signal(progress, value, false, now);
+                }
+                self.make_ready(key);
+            }
         }
         None
     }

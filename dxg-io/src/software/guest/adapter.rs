@@ -125,9 +125,9 @@ pub(super) fn query_info(call: &mut Call<'_>) -> Outcome {
     call.alive()?;
     let payload = 39 + u64::from(size);
     call.fits(payload)?;
-    call.touch(args.private_data, u64::from(size))?;
+    let data = call.read_bytes(args.private_data, size)?;
     let kind = args.r#type;
-    let mut reply = call.gpu("QUERYADAPTERINFO", payload, Request::AdapterInfo { kind, size })?;
+    let mut reply = call.gpu("QUERYADAPTERINFO", payload, Request::AdapterInfo { kind, data })?;
     let ret = outcome(reply.status)?;
     let adapter_type = kind == sys::_KMTQAITYPE_ADAPTERTYPE || kind == sys::_KMTQAITYPE_ADAPTERTYPE_RENDER;
     if let (true, Some(bits)) = (adapter_type, reply.bytes.first_chunk_mut::<4>()) {

@@ -80,14 +80,14 @@ impl Driver {
     }
 
     /// Opens the device node for a process; the first open makes its host object.
-    pub fn open(&self, tgid: u32) -> Result<Arc<Process>, Errno> {
+    pub fn open(&self, tgid: u32, traffic: &mut Traffic) -> Result<Arc<Process>, Errno> {
         let mut processes = self.processes();
         if let Some((process, opens)) = processes.get_mut(&tgid) {
             *opens += 1;
             return Ok(process.clone());
         }
         let envelope = Envelope { command: "CREATEPROCESS", target: Target::Global, payload: 568 };
-        let reply = self.link.round_trip(0, envelope, Request::CreateProcess, &mut Traffic::default())?;
+        let reply = self.link.round_trip(0, envelope, Request::CreateProcess, traffic)?;
         if reply.handle == 0 {
             return Err(Errno(libc::EBADF));
         }

@@ -14,7 +14,7 @@ fn total(resource: &SealedResource) -> usize {
 }
 
 fn find(call: &Call<'_>, number: u64) -> Result<(u32, Arc<SealedResource>), Errno> {
-    match call.driver.shares.find(number)? {
+    match call.driver.shares.find(number)?.0 {
         Shared::Resource(number, sealed) => Ok((number, sealed)),
         _ => Err(EINVAL),
     }

@@ -1,11 +1,13 @@
 //! Sharing: NT handles and sync files, which are file descriptors of this process.
 //!
-//! A descriptor given to the client is one end of a socket pair; we keep the other. It is recognised by its inode, and
-//! when the client's end is gone ours sees the hang-up. A sync file becomes readable when its fence is reached.
+//! A descriptor given to the client is recognised by its inode. A monitored fence's is the memory of its page: a process
+//! that gets it by fork or over a socket opens the same fence in an adapter of its own. Any other is one end of a socket
+//! pair, of which we keep the other: when the client's end is gone ours sees the hang-up. A sync file is such a socket; it
+//! becomes readable when its fence is reached.
 
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use smallvec::SmallVec;
 
@@ -16,18 +18,29 @@ use super::wait::send_cpu_wait;
 use crate::software::bus::events::Sink;
 use crate::software::bus::message::{FenceList, Reply, Request, Work};
 use crate::software::bus::outcome;
-use crate::software::gpu::memory::GuestMapping;
+use crate::software::descriptor::PrivateFd;
+use crate::software::gpu::SHARED_FENCE;
+use crate::software::gpu::memory::{GuestMapping, PAGE_BYTES, Pages};
 use crate::sys;
+
+/// A fence that may be opened elsewhere.
+#[derive(Clone)]
+pub(super) struct SharedFence {
+    /// Its number; 0 if it is another process's.
+    number: u32,
+    /// The memory it can be opened by where nobody knows the number.
+    pages: Option<Arc<Pages>>,
+}
 
 /// What a descriptor stands for.
 #[derive(Clone)]
 pub(super) enum Shared {
-    /// A fence, by its number.
-    Fence(u32),
+    /// A fence.
+    Fence(SharedFence),
     /// A resource: its number and what the driver kept of it.
     Resource(u32, Arc<SealedResource>),
-    /// A sync file: a fence by number (if it may be opened elsewhere) and the value.
-    SyncFile(Option<u32>, u64),
+    /// A sync file: a fence (if it may be opened elsewhere) and the value.
+    SyncFile(Option<SharedFence>, u64),
 }
 
 /// What a shared resource was at the moment of sharing.
@@ -42,14 +55,22 @@ pub(super) struct SealedResource {
 
 struct Share {
     inode: u64,
-    end: OwnedFd,
+    end: PrivateFd,
     what: Shared,
+}
+
+/// A fence whose memory is a descriptor somewhere.
+struct FencePage {
+    inode: u64,
+    number: u32,
+    page: Weak<Pages>,
 }
 
 /// All descriptors given out.
 #[derive(Default)]
 pub(super) struct Shares {
     list: Mutex<Vec<Share>>,
+    fences: Mutex<Vec<FencePage>>,
 }
 
 fn socket_pair() -> Result<(OwnedFd, OwnedFd), Errno> {
@@ -63,14 +84,29 @@ fn socket_pair() -> Result<(OwnedFd, OwnedFd), Errno> {
     Ok(unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) })
 }
 
-fn inode_of(number: i32) -> Option<u64> {
+/// Inode of a descriptor that is a socket, or (`true`) the memory of a shared fence.
+fn inode_of(number: i32) -> Option<(u64, bool)> {
     let mut stat = std::mem::MaybeUninit::<libc::stat>::uninit();
     // SAFETY: fstat takes any number and fills the struct if it succeeds.
     let stat = unsafe { (libc::fstat(number, stat.as_mut_ptr()) == 0).then(|| stat.assume_init()) }?;
-    (stat.st_mode & libc::S_IFMT == libc::S_IFSOCK).then_some(stat.st_ino)
+    match stat.st_mode & libc::S_IFMT {
+        libc::S_IFSOCK => Some((stat.st_ino, false)),
+        libc::S_IFREG if stat.st_size == PAGE_BYTES as i64 && is_fence_page(number) => Some((stat.st_ino, true)),
+        _ => None,
+    }
 }
 
-fn is_abandoned(end: &OwnedFd) -> bool {
+/// Whether a descriptor is memory that an adapter, ours or another process's, made for a shared fence.
+fn is_fence_page(number: i32) -> bool {
+    let link = std::fs::read_link(format!("/proc/self/fd/{number}"));
+    let name = SHARED_FENCE.to_bytes();
+    link.is_ok_and(|link| {
+        let text = link.as_os_str().as_encoded_bytes();
+        text.strip_prefix(b"/memfd:").and_then(|rest| rest.strip_prefix(name)).is_some_and(|rest| rest == b" (deleted)")
+    })
+}
+
+fn is_abandoned(end: &PrivateFd) -> bool {
     let mut poll = libc::pollfd { fd: end.as_raw_fd(), events: 0, revents: 0 };
     // SAFETY: one live pollfd.
     unsafe { libc::poll(&mut poll, 1, 0) == 1 && poll.revents & libc::POLLHUP != 0 }
@@ -81,21 +117,56 @@ impl Shares {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn fences(&self) -> MutexGuard<'_, Vec<FencePage>> {
+        self.fences.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A new descriptor: the client's end, and a copy of ours that raises it.
-    fn export(&self, what: Shared) -> Result<(OwnedFd, OwnedFd), Errno> {
+    fn export(&self, what: Shared) -> Result<(OwnedFd, PrivateFd), Errno> {
         let (theirs, ours) = socket_pair()?;
-        let inode = inode_of(theirs.as_raw_fd()).ok_or(EINVAL)?;
-        let raise = ours.try_clone().map_err(|_| Errno(libc::EMFILE))?;
+        let (inode, _) = inode_of(theirs.as_raw_fd()).ok_or(EINVAL)?;
+        let ours = PrivateFd::new(ours);
+        let raise = PrivateFd::copy_of(ours.as_raw_fd()).ok_or(Errno(libc::EMFILE))?;
         let mut list = self.list();
         list.retain(|share| !is_abandoned(&share.end));
         list.push(Share { inode, end: ours, what });
         Ok((theirs, raise))
     }
 
-    /// What a descriptor of the client stands for.
-    pub(super) fn find(&self, number: u64) -> Result<Shared, Errno> {
-        let inode = i32::try_from(number).ok().and_then(inode_of).ok_or(EINVAL)?;
-        self.list().iter().find(|share| share.inode == inode).map(|share| share.what.clone()).ok_or(EINVAL)
+    /// A new descriptor of a shared fence.
+    fn export_fence(&self, fence: &SharedFence) -> Result<OwnedFd, Errno> {
+        let Some(pages) = &fence.pages else {
+            return self.export(Shared::Fence(fence.clone())).map(|(theirs, _)| theirs);
+        };
+        let file = pages.file().ok_or(EINVAL)?;
+        let theirs = file.try_clone_to_owned().map_err(|_| Errno(libc::EMFILE))?;
+        self.remember(&theirs, fence.number, pages)?;
+        Ok(theirs)
+    }
+
+    /// Notes which fence the memory behind a descriptor is.
+    fn remember(&self, file: &impl AsRawFd, number: u32, pages: &Arc<Pages>) -> Result<(), Errno> {
+        let (inode, _) = inode_of(file.as_raw_fd()).ok_or(EINVAL)?;
+        let mut fences = self.fences();
+        fences.retain(|fence| fence.page.strong_count() > 0 && fence.inode != inode);
+        fences.push(FencePage { inode, number, page: Arc::downgrade(pages) });
+        Ok(())
+    }
+
+    /// What a descriptor of the client stands for; for the memory of a fence, also a copy of the descriptor.
+    pub(super) fn find(&self, number: u64) -> Result<(Shared, Option<PrivateFd>), Errno> {
+        let fd = i32::try_from(number).map_err(|_| EINVAL)?;
+        match inode_of(fd).ok_or(EINVAL)? {
+            (inode, true) => {
+                let known = self.fences().iter().find(|fence| fence.inode == inode).map(|fence| fence.number);
+                let fence = SharedFence { number: known.unwrap_or(0), pages: None };
+                Ok((Shared::Fence(fence), Some(PrivateFd::copy_of(fd).ok_or(Errno(libc::EMFILE))?)))
+            }
+            (inode, false) => {
+                let what = self.list().iter().find(|share| share.inode == inode).map(|share| share.what.clone());
+                Ok((what.ok_or(EINVAL)?, None))
+            }
+        }
     }
 }
 
@@ -115,15 +186,18 @@ pub(super) fn share_objects(call: &mut Call<'_>) -> Outcome {
     let handle: sys::d3dkmthandle = call.read(args.objects)?;
     let object = call.process.objects().get(handle.v).cloned();
     let what = match object {
-        Some(Object::Sync(sync)) => share_sync(call, handle.v, &sync)?,
+        Some(Object::Sync(sync)) => Shared::Fence(share_sync(call, handle.v, &sync)?),
         Some(Object::Resource(resource)) => share_resource(call, &resource)?,
         _ => return Err(EINVAL),
     };
-    let (theirs, _) = call.driver.shares.export(what)?;
+    let theirs = match &what {
+        Shared::Fence(fence) => call.driver.shares.export_fence(fence)?,
+        _ => call.driver.shares.export(what)?.0,
+    };
     hand_over(call, args.shared_handle, theirs)
 }
 
-fn share_sync(call: &mut Call<'_>, handle: u32, sync: &Sync) -> Result<Shared, Errno> {
+fn share_sync(call: &mut Call<'_>, handle: u32, sync: &Sync) -> Result<SharedFence, Errno> {
     let number = sync.shared.ok_or(EINVAL)?;
     if !sync.exported.load(Ordering::Acquire) {
         let reply = call.global("CREATENTSHAREDOBJECT", 32, Request::ShareNt { object: handle })?;
@@ -132,7 +206,8 @@ fn share_sync(call: &mut Call<'_>, handle: u32, sync: &Sync) -> Result<Shared, E
         }
         sync.exported.store(true, Ordering::Release);
     }
-    Ok(Shared::Fence(number))
+    let pages = sync.mapping.as_ref().map(GuestMapping::pages).filter(|pages| pages.file().is_some());
+    Ok(SharedFence { number, pages: pages.cloned() })
 }
 
 fn share_resource(call: &mut Call<'_>, resource: &Arc<Resource>) -> Result<Shared, Errno> {
@@ -167,10 +242,23 @@ fn share_resource(call: &mut Call<'_>, resource: &Arc<Resource>) -> Result<Share
 }
 
 /// Opens a shared fence for this process: entered and mapped, not yet told to the caller.
-fn open_fence(call: &mut Call<'_>, device: &sys::d3dkmthandle, number: u32) -> Result<(Reply, u64), Errno> {
+fn open_fence(
+    call: &mut Call<'_>,
+    device: &sys::d3dkmthandle,
+    fence: &SharedFence,
+    file: Option<PrivateFd>,
+) -> Result<(Reply, u64), Errno> {
+    let file = file.or_else(|| PrivateFd::copy_of(fence.pages.as_ref()?.file()?.as_raw_fd()));
+    let again = file.as_ref().and_then(|file| PrivateFd::copy_of(file.as_raw_fd()));
+    let handle = device.v;
     let device = call.process.device(*device)?;
-    let reply = call.global("OPENSYNCOBJECT", 40, Request::OpenSync { shared: number })?;
+    let request = Request::OpenSync { device: handle, shared: fence.number, file };
+    let reply = call.global("OPENSYNCOBJECT", 40, request)?;
     outcome(reply.status)?;
+    if let (Some(file), Some(pages)) = (&again, &reply.memory) {
+        call.driver.shares.remember(file, reply.second, pages)?;
+    }
+    let number = reply.second;
     let enter = || {
         let mapping: GuestMapping = map_page(&reply)?;
         let address = address_of(&mapping);
@@ -204,8 +292,8 @@ pub(super) fn open_sync_object(call: &mut Call<'_>) -> Outcome {
     let mut args: Args = call.args()?;
     call.process.device(args.device)?;
     call.alive()?;
-    let Shared::Fence(number) = call.driver.shares.find(args.nt_handle)? else { return Err(EINVAL) };
-    let (reply, address) = open_fence(call, &args.device, number)?;
+    let (Shared::Fence(fence), file) = call.driver.shares.find(args.nt_handle)? else { return Err(EINVAL) };
+    let (reply, address) = open_fence(call, &args.device, &fence, file)?;
     args.sync_object.v = reply.handle;
     let mut fence = args.u.monitored_fence();
     fence.fence_value_cpu_va = address;
@@ -234,10 +322,7 @@ pub(super) fn create_sync_file(call: &mut Call<'_>) -> Outcome {
     call.alive()?;
     let sync = call.process.sync(args.monitored_fence)?;
     let what = match sync.shared {
-        Some(_) => match share_sync(call, args.monitored_fence.v, &sync)? {
-            Shared::Fence(number) => Shared::SyncFile(Some(number), args.fence_value),
-            other => other,
-        },
+        Some(_) => Shared::SyncFile(Some(share_sync(call, args.monitored_fence.v, &sync)?), args.fence_value),
         None => Shared::SyncFile(None, args.fence_value),
     };
     let (theirs, raise) = call.driver.shares.export(what)?;
@@ -257,15 +342,15 @@ pub(super) fn create_sync_file(call: &mut Call<'_>) -> Outcome {
 
 pub(super) fn wait_sync_file(call: &mut Call<'_>) -> Outcome {
     let args: sys::d3dkmt_waitsyncfile = call.args()?;
-    let Shared::SyncFile(number, value) = call.driver.shares.find(args.sync_file_handle)? else {
+    let (Shared::SyncFile(fence, value), _) = call.driver.shares.find(args.sync_file_handle)? else {
         return Err(EINVAL);
     };
     let context = call.process.context(args.context)?;
     call.alive()?;
     // A fence that was never shared cannot be opened: the call succeeds and nothing waits.
-    let Some(number) = number else { return Ok(0) };
+    let Some(fence) = fence else { return Ok(0) };
     let device = sys::d3dkmthandle { v: context.device.handle };
-    let (reply, _) = open_fence(call, &device, number)?;
+    let (reply, _) = open_fence(call, &device, &fence, None)?;
     let objects: FenceList = SmallVec::from_iter([(reply.handle, value)]);
     let work = Work::Wait { queue: args.context.v, objects };
     let waited = call.work("WAITFORSYNCOBJECTFROMGPU", 40 + 12, work);
@@ -276,13 +361,13 @@ pub(super) fn wait_sync_file(call: &mut Call<'_>) -> Outcome {
 pub(super) fn open_from_sync_file(call: &mut Call<'_>) -> Outcome {
     type Args = sys::d3dkmt_opensyncobjectfromsyncfile;
     let mut args: Args = call.args()?;
-    let Shared::SyncFile(number, value) = call.driver.shares.find(args.sync_file_handle)? else {
+    let (Shared::SyncFile(fence, value), _) = call.driver.shares.find(args.sync_file_handle)? else {
         return Err(EINVAL);
     };
     call.process.device(args.device)?;
     call.alive()?;
-    let Some(number) = number else { return Ok(0) };
-    let (reply, address) = open_fence(call, &args.device, number)?;
+    let Some(fence) = fence else { return Ok(0) };
+    let (reply, address) = open_fence(call, &args.device, &fence, None)?;
     args.syncobj.v = reply.handle;
     args.fence_value = value;
     args.fence_value_cpu_va = address;

@@ -1,7 +1,5 @@
 //! Signals: posted, from the CPU, from contexts, from hardware queues.
 
-use std::os::fd::OwnedFd;
-
 use smallvec::SmallVec;
 
 use super::call::{Call, EFAULT, EINVAL, Errno, Outcome};
@@ -30,7 +28,7 @@ pub(super) fn read_fences(call: &Call<'_>, objects: u64, values: u64, count: u32
 
 /// Registers the caller's eventfd as a one-shot event.
 fn arm(call: &Call<'_>, number: u64) -> Result<u64, Errno> {
-    let fd: OwnedFd = take_eventfd(number).ok_or(EINVAL)?;
+    let fd = take_eventfd(number).ok_or(EINVAL)?;
     Ok(call.driver.link().dispatcher().events.register(Sink::EventFd(fd), true, None))
 }
 

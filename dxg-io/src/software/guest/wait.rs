@@ -117,8 +117,8 @@ pub(super) fn from_cpu(call: &mut Call<'_>) -> Outcome {
         return send_cpu_wait(call, args.device, read, any, event);
     }
     let errno = |error: std::io::Error| Errno(error.raw_os_error().unwrap_or(libc::EIO));
-    let fd = private_eventfd().map_err(errno)?;
-    let event = events.register(Sink::EventFd(fd.try_clone().map_err(errno)?), true, owner);
+    let (fd, copy) = private_eventfd().map_err(errno)?;
+    let event = events.register(Sink::EventFd(copy), true, owner);
     let ret = send_cpu_wait(call, args.device, read, any, event)?;
     // No lock is held here. A signal ends the sleep; the host's wait lingers, and its event finds nobody.
     let slept = sleep_on(fd.as_fd());

@@ -1,4 +1,4 @@
-//! Questions: what the adapter is, how much memory is in use, what became of a device.
+//! Questions: how much memory is in use, what became of a device.
 
 use super::Host;
 use crate::software::bus::message::{ProcessKey, Reply};
@@ -6,43 +6,7 @@ use crate::software::gpu::{Fault, FaultReason};
 use crate::status::NtStatus;
 use crate::sys;
 
-/// `KMTQAITYPE_GETSEGMENTSIZE`: three sizes in bytes.
-const SEGMENT_SIZE: u32 = 3;
-/// `KMTQAITYPE_ADAPTERREGISTRYINFO`: four strings of 260 UTF-16 units.
-const REGISTRY_INFO: u32 = 8;
-/// `KMTQAITYPE_DRIVERVERSION`: a WDDM version.
-const DRIVER_VERSION: u32 = 13;
-/// `KMTQAITYPE_DRIVER_DESCRIPTION`: one string of 4,096 UTF-16 units.
-const DRIVER_DESCRIPTION: u32 = 65;
-/// WDDM 2.7, the first with hardware scheduling.
-const WDDM_2_7: u32 = 2700;
-/// Bits of the adapter type: renders, software device not set, hybrid discrete; the guest adds "paravirtualized".
-const ADAPTER_TYPE: u32 = 0x1 | 0x10;
-/// What the adapter calls itself.
-const DESCRIPTION: &str = "dxgrt software adapter";
-
-fn utf16(text: &str) -> impl Iterator<Item = u8> + '_ {
-    text.encode_utf16().flat_map(u16::to_le_bytes)
-}
-
 impl Host {
-    pub(super) fn adapter_info(&self, kind: u32, size: u32) -> Reply {
-        let mut bytes: Vec<u8> = match kind {
-            k if k == sys::_KMTQAITYPE_ADAPTERTYPE || k == sys::_KMTQAITYPE_ADAPTERTYPE_RENDER => {
-                ADAPTER_TYPE.to_le_bytes().to_vec()
-            }
-            SEGMENT_SIZE => {
-                let memory = self.gpu.memory_usage().video_total;
-                [memory, 0, memory].iter().flat_map(|size| size.to_le_bytes()).collect()
-            }
-            REGISTRY_INFO | DRIVER_DESCRIPTION => utf16(DESCRIPTION).collect(),
-            DRIVER_VERSION => WDDM_2_7.to_le_bytes().to_vec(),
-            _ => Vec::new(),
-        };
-        bytes.resize(size as usize, 0);
-        Reply { bytes, ..Reply::default() }
-    }
-
     pub(super) fn video_memory(&self, local: bool) -> Reply {
         let usage = self.gpu.memory_usage();
         match local {

@@ -5,6 +5,7 @@
 //! guest driver checks only one handle of each call.)
 
 mod address;
+mod identity;
 mod info;
 mod memory;
 mod objects;
@@ -15,6 +16,7 @@ mod work;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use self::identity::Identity;
 use self::objects::{HostDevice, HostProcess, Object, Shared};
 use super::bus::dispatcher::{Dispatcher, Due};
 use super::bus::message::{ProcessKey, Reply, Request, Work};
@@ -36,6 +38,7 @@ pub struct Host {
     last_shared: u32,
     /// How many handles refer to a fence.
     fence_handles: HashMap<FenceKey, u32>,
+    identity: Identity,
     paging_pending: bool,
     paging_ns: u64,
     /// A scratch list, kept for its capacity: signals and waits allocate nothing in the long run.
@@ -70,6 +73,7 @@ impl Host {
             shared: HashMap::new(),
             last_shared: 0,
             fence_handles: HashMap::new(),
+            identity: Identity::new(parameters),
             paging_pending: parameters.paging_pending,
             paging_ns: nanos(parameters.paging_us),
             fences: smallvec::SmallVec::new(),
@@ -152,11 +156,11 @@ impl Host {
             }
             R::DestroySync { object } => self.destroy_sync(key, object, at),
             R::ShareNt { object } => self.share(key, object),
-            R::OpenSync { shared } => self.open_sync(key, shared),
+            R::OpenSync { device, shared, file } => self.open_sync(key, device, shared, file),
             R::ShareWithHost { object } => self.share_with_host(key, object),
             R::WaitCpu { objects, any, event } => self.wait_cpu(key, &objects, any, event, at),
             R::Work(work) => self.do_work(key, work, at).map(|()| Reply::default()),
-            R::AdapterInfo { kind, size } => Ok(self.adapter_info(kind, size)),
+            R::AdapterInfo { kind, data } => self.identity.answer(kind, data, self.gpu.memory_usage().video_total),
             R::VideoMemory { local } => Ok(self.video_memory(local)),
             R::ClockCalibration => Ok(Reply { value: 1_000_000_000, other: at, ..Reply::default() }),
             R::Nothing => Ok(Reply::default()),

@@ -3,6 +3,7 @@
 use super::objects::{HostFence, Object, Shared};
 use super::{Host, refused};
 use crate::software::bus::message::{ProcessKey, Reply, SyncKind};
+use crate::software::descriptor::PrivateFd;
 use crate::software::gpu::{FenceKey, FenceRequest};
 use crate::status::NtStatus;
 
@@ -29,11 +30,14 @@ impl Host {
             SyncKind::LegacyFence => false,
         };
         let request = FenceRequest { initial, device: device_key, keep_value_on_loss: no_max_on_tdr };
-        let fence = self.gpu.create_fence(request).map_err(refused)?;
+        // What others may open has memory of its own, so that not all fences go with it to another process.
+        let across = shared && monitored;
+        let made = if across { self.gpu.create_shareable_fence(request) } else { self.gpu.create_fence(request) };
+        let fence = made.map_err(refused)?;
         let number = shared.then(|| self.new_shared(Shared::Fence(fence)));
         let object = HostFence { device: monitored.then_some(device), key: fence, shared: number, owned: false };
-        // The share itself counts as a handle: the fence outlives the one it was made with.
-        self.fence_handles.insert(fence, if shared { 2 } else { 1 });
+        // A share without memory of its own counts as a handle: the fence outlives the one it was made with.
+        self.fence_handles.insert(fence, if shared && !across { 2 } else { 1 });
         let handle = self.process(key)?.objects.insert(Object::Fence(object));
         let mut reply = Reply { handle, second: number.unwrap_or(0), ..Reply::default() };
         if monitored {
@@ -57,6 +61,7 @@ impl Host {
             *count -= 1;
             if *count == 0 {
                 self.fence_handles.remove(&fence);
+                self.shared.retain(|_, shared| !matches!(shared, Shared::Fence(key) if *key == fence));
                 self.gpu.destroy_fence(fence, at);
             }
         }
@@ -79,7 +84,11 @@ impl Host {
     /// Gives a shared object its NT handle: the number is the one that other processes will open.
     pub(super) fn share(&mut self, key: ProcessKey, object: u32) -> Result<Reply, NtStatus> {
         let shared = match self.process(key)?.objects.get(object) {
-            Some(Object::Fence(HostFence { shared: Some(shared), .. })) => *shared,
+            Some(Object::Fence(HostFence { shared: Some(shared), key, .. })) => {
+                let (fence, shared) = (*key, *shared);
+                self.gpu.watch_fence(fence);
+                shared
+            }
             Some(Object::Resource { allocations, .. }) => {
                 let members = allocations.clone();
                 let mut parts = Vec::with_capacity(members.len());
@@ -94,15 +103,28 @@ impl Host {
         Ok(Reply { handle: shared, ..Reply::default() })
     }
 
-    pub(super) fn open_sync(&mut self, key: ProcessKey, shared: u32) -> Result<Reply, NtStatus> {
-        let Some(Shared::Fence(fence)) = self.shared.get(&shared) else { return Err(NtStatus::INVALID_PARAMETER) };
-        let fence = *fence;
+    pub(super) fn open_sync(
+        &mut self,
+        key: ProcessKey,
+        device: u32,
+        shared: u32,
+        file: Option<PrivateFd>,
+    ) -> Result<Reply, NtStatus> {
+        let (fence, shared) = match (self.shared.get(&shared), file) {
+            (Some(Shared::Fence(fence)), _) => (*fence, shared),
+            (_, Some(file)) => {
+                let device = self.device(key, device)?.key;
+                let fence = self.gpu.import_fence(file, device).map_err(refused)?;
+                (fence, self.new_shared(Shared::Fence(fence)))
+            }
+            _ => return Err(NtStatus::INVALID_PARAMETER),
+        };
         *self.fence_handles.entry(fence).or_insert(0) += 1;
         let object = HostFence { device: None, key: fence, shared: Some(shared), owned: false };
         let handle = self.process(key)?.objects.insert(Object::Fence(object));
         let memory = self.gpu.fence_pages(fence);
         let gpu_address = memory.as_ref().map_or(0, |pages| pages.host_ptr() as u64);
-        Ok(Reply { handle, other: gpu_address, memory, ..Reply::default() })
+        Ok(Reply { handle, second: shared, other: gpu_address, memory, ..Reply::default() })
     }
 
     pub(super) fn share_with_host(&mut self, key: ProcessKey, object: u32) -> Result<Reply, NtStatus> {

@@ -2,7 +2,10 @@
 
 pub mod bench;
 pub mod replay;
+pub mod run;
+pub mod selftest;
 pub mod sweep;
+pub mod timeline;
 
 /// Why a subcommand ended early: its sentence is printed, and the exit code is 1.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -36,4 +39,6 @@ pub enum Verdict {
     Holds,
     /// A promise does not hold, and it has said which: exit code 1.
     Broken,
+    /// A program that it ran has ended: its exit code.
+    Ended(u8),
 }

@@ -1,0 +1,220 @@
+//! `dxgrt run`, `timeline` and `selftest` from outside, with the preloaded library and a client that knows nothing of it.
+
+#[path = "../../../ffi/preload/tests/support/mod.rs"]
+mod support;
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use support::{compile, library, run};
+
+fn dxgrt(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dxgrt"));
+    command.args(arguments).env_remove("LD_PRELOAD").env("DXGRT_PRELOAD", library());
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn output(arguments: &[&str]) -> Output {
+    dxgrt(arguments).output().expect("dxgrt starts")
+}
+
+#[test]
+fn a_program_runs_and_its_calls_are_summed_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let client = compile(folder.path(), "client").display().to_string();
+    for (mode, messages, batching) in [("on", "68 posted, 45 round trips", 2), ("off", "0 posted, 113 round trips", 2)]
+    {
+        let output = run(&mut dxgrt(&["run", "--summary", "--params", "zero", "--async", mode, "--", &client]));
+        assert_eq!(text(&output.stdout), "client: 65 submissions, all as they should be\n", "stdout is the client's");
+        let summary = text(&output.stderr);
+        for expected in [
+            "(1 process) on the software adapter",
+            "SUBMITCOMMANDTOHWQUEUE                  65       0 ",
+            messages,
+            &format!("65 submissions could have been {batching};"),
+        ] {
+            assert!(summary.contains(expected), "{expected} is not in\n{summary}");
+        }
+    }
+    // Without a summary dxgrt is the program.
+    let plain = run(&mut dxgrt(&["run", "--", &client]));
+    assert!(plain.stderr.is_empty() && text(&plain.stdout).starts_with("client: "), "{plain:?}");
+}
+
+#[test]
+fn a_program_that_ends_badly_or_forks_is_summed_up_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let golden = compile(folder.path(), "golden").display().to_string();
+    let script = format!("{golden} >/dev/null; kill -9 $$");
+    let output = output(&["run", "--summary", "--", "sh", "-c", &script]);
+    assert_eq!(output.status.code(), Some(128 + 9));
+    let summary = text(&output.stderr);
+    assert!(summary.contains("sh (2 processes)") && summary.contains("OPENSYNCOBJECTFROMNTHANDLE2"), "{summary}");
+}
+
+#[test]
+fn exit_codes_are_the_programs_own() {
+    for more in [&["run"][..], &["run", "--summary"]] {
+        let code = |program: &[&str]| output(&[more, &["--"], program].concat()).status.code();
+        assert_eq!(code(&["sh", "-c", "exit 7"]), Some(7));
+        assert_eq!(code(&["/no/such/program"]), Some(127));
+        assert_eq!(code(&["/dev/null"]), Some(126));
+    }
+    let nothing = output(&["run", "--summary", "--", "true"]);
+    assert_eq!(text(&nothing.stderr), "dxgrt: true did not open /dev/dxg\n");
+    // Options behind the program are the program's.
+    assert_eq!(text(&output(&["run", "--", "echo", "--summary"]).stdout), "--summary\n");
+}
+
+#[test]
+fn signals_go_on_to_the_program() {
+    let mut child = dxgrt(&["run", "--summary", "--", "sh", "-c", "echo ready; exec sleep 60"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("dxgrt starts");
+    let mut ready = [0u8; 6];
+    std::io::Read::read_exact(child.stdout.as_mut().expect("a pipe"), &mut ready).expect("the program speaks");
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    // SAFETY: our own child, which was not waited for.
+    unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
+    assert_eq!(child.wait().expect("it ends").code(), Some(128 + libc::SIGTERM));
+}
+
+#[test]
+fn a_trace_holds_every_call_and_is_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let golden = compile(folder.path(), "golden").display().to_string();
+    let trace = folder.path().join("trace.jsonl").display().to_string();
+    let output = run(&mut dxgrt(&["run", "--summary", "--trace", &trace, "--", &golden]));
+    let lines: Vec<Value> = std::fs::read_to_string(&trace)
+        .expect("it was written")
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let summary = text(&output.stderr);
+    let all = summary.lines().find(|line| line.trim_start().starts_with("all ")).expect("a last row");
+    assert_eq!(all.split_whitespace().nth(1), Some(lines.len().to_string().as_str()), "{summary}");
+    let enumeration = lines.iter().find(|line| line["name"] == "LX_DXENUMADAPTERS2").expect("it was called");
+    assert_eq!(enumeration["request"], "0xc0104714");
+    let (before, after) = (enumeration["before"].as_str().unwrap(), enumeration["after"].as_str().unwrap());
+    assert!(before.starts_with("08000000") && after.starts_with("01000000") && before.len() == 32, "{enumeration}");
+    let processes: std::collections::BTreeSet<u64> = lines.iter().filter_map(|line| line["pid"].as_u64()).collect();
+    assert_eq!(processes.len(), 2);
+
+    let drawn = run(&mut dxgrt(&["timeline", &trace]));
+    assert!(text(&drawn.stdout).contains(&format!("{} calls drawn into", lines.len())), "{drawn:?}");
+    let drawing = std::fs::read(folder.path().join("trace.perfetto.json")).expect("written");
+    let document: Value = serde_json::from_slice(&drawing).expect("JSON");
+    let events = document["traceEvents"].as_array().expect("an array");
+    assert_eq!(events.iter().filter(|event| event["ph"] == "X").count(), lines.len());
+
+    std::fs::write(&trace, "{\"pid\": 1}\n").unwrap();
+    let refused = dxgrt(&["timeline", &trace]).output().unwrap();
+    assert!(text(&refused.stderr).contains("trace.jsonl, line 1 is not of `dxgrt run --trace`"), "{refused:?}");
+}
+
+fn refused(command: &mut Command) -> (Option<i32>, String) {
+    let output = command.output().expect("dxgrt starts");
+    assert!(output.stdout.is_empty());
+    (output.status.code(), text(&output.stderr))
+}
+
+#[test]
+fn a_library_that_is_not_there_is_told_how_to_build() {
+    let folder = tempfile::tempdir().unwrap();
+    let alone = folder.path().join("dxgrt");
+    std::fs::copy(env!("CARGO_BIN_EXE_dxgrt"), &alone).unwrap();
+    let (code, said) = refused(Command::new(&alone).args(["run", "--", "true"]).env_remove("DXGRT_PRELOAD"));
+    assert!(
+        code == Some(1) && said.contains("`cargo build -p dxg-preload`") && said.contains("DXGRT_PRELOAD"),
+        "{said}"
+    );
+    let (code, said) = refused(dxgrt(&["run", "--", "true"]).env("DXGRT_PRELOAD", "/no/such/file"));
+    assert!(code == Some(1) && said.contains("DXGRT_PRELOAD names /no/such/file"), "{said}");
+    // Beside the program, and in ../lib.
+    for place in ["libdxg_preload.so", "../lib/libdxg_preload.so"] {
+        let bin = folder.path().join("bin");
+        std::fs::create_dir_all(bin.join("../lib")).unwrap();
+        let program = bin.join("dxgrt");
+        std::fs::copy(&alone, &program).unwrap();
+        std::fs::copy(library(), bin.join(place)).unwrap();
+        run(Command::new(&program).args(["run", "--", "true"]).env_remove("DXGRT_PRELOAD"));
+        std::fs::remove_file(bin.join(place)).unwrap();
+    }
+}
+
+#[test]
+fn wrong_command_lines_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let wrong = folder.path().join("wrong.toml");
+    std::fs::write(&wrong, "adapter_description = 7\n").unwrap();
+    for (arguments, expected) in [
+        (vec!["run"], "required arguments were not provided"),
+        (vec!["run", "--params", "/no/such/file", "--", "true"], "/no/such/file: "),
+        (vec!["run", "--params", wrong.to_str().unwrap(), "--", "true"], "wrong.toml: "),
+        (vec!["run", "--async", "maybe", "--", "true"], "possible values: on, off"),
+        (vec!["selftest", "--device", "cuda"], "cuda has no /dev/dxg of its own to test"),
+        (vec!["selftest", "--device", "gpu"], "gpu"),
+    ] {
+        let (code, said) = refused(&mut dxgrt(&arguments));
+        assert!(code == Some(2) && said.contains(expected), "{arguments:?}: {code:?}, {said}");
+    }
+}
+
+/// The self-test's document: nothing failed, and so many checks passed.
+fn all_pass(command: &mut Command, passed: u64) -> Value {
+    let report: Value = serde_json::from_slice(&run(command).stdout).expect("JSON");
+    assert_eq!((report["failed"].as_u64(), report["passed"].as_u64()), (Some(0), Some(passed)), "{report:#}");
+    report
+}
+
+#[test]
+fn the_software_adapter_passes_the_self_test() {
+    all_pass(&mut dxgrt(&["selftest", "--json"]), 27);
+    let folder = tempfile::tempdir().unwrap();
+    let old = folder.path().join("old.toml");
+    std::fs::write(&old, "async_messages = false\nvmbus_version = 27\nmap_guest_pages = false\n").unwrap();
+    let old = old.display().to_string();
+    let report = all_pass(&mut dxgrt(&["selftest", "--json", "--params", &old]), 27);
+    assert_eq!(report["posted"], 0);
+    let report = text(&run(&mut dxgrt(&["selftest"])).stdout);
+    for expected in ["self-test of software:0", "PCI 1414:008e", "  pass    waiter context ", "27 passed, 0 failed"] {
+        assert!(report.contains(expected), "{expected} is not in\n{report}");
+    }
+}
+
+/// As a separate process that opens a `/dev/dxg`: the whole client layer over the node, in both protocol modes.
+#[test]
+fn the_self_test_passes_through_the_preloaded_library() {
+    let program = env!("CARGO_BIN_EXE_dxgrt");
+    for mode in ["on", "off"] {
+        let selftest = ["run", "--async", mode, "--", program, "selftest", "--device", "dxg", "--json"];
+        let report = all_pass(&mut dxgrt(&selftest), 28);
+        assert_eq!(report["boundary"], "/dev/dxg");
+        let across =
+            report["checks"].as_array().unwrap().iter().find(|check| check["name"] == "a fence across processes");
+        assert_eq!(across.map(|check| &check["found"]), Some(&Value::from("pass")));
+    }
+    if !Path::new("/dev/dxg").exists() {
+        let (code, said) = refused(&mut dxgrt(&["selftest", "--device", "dxg"]));
+        assert!(code == Some(1) && said.contains("there is no paravirtualized GPU here"), "{said}");
+    }
+}
+
+#[test]
+fn the_self_test_finds_a_defect() {
+    let folder = tempfile::tempdir().unwrap();
+    let slow = folder.path().join("slow.toml");
+    // Paging that is accepted and never done.
+    std::fs::write(&slow, "paging_us = 1e9\n").unwrap();
+    let output = output(&["selftest", "--params", slow.to_str().unwrap()]);
+    let report = text(&output.stdout);
+    assert!(output.status.code() == Some(1) && report.contains("  FAIL    system memory "), "{report}");
+    assert!(report.contains("26 passed, 1 failed"), "{report}");
+}
