@@ -19,7 +19,7 @@ impl State {
         }
         self.lost = true;
         tracing::error!(%cause, "the device is lost");
-        let runaway = cause.reason == LostReason::Timeout;
+        let runaway = matches!(cause.reason, LostReason::Timeout | LostReason::Silent);
         let failure = Arc::new(Failure::of_device(Error::DeviceLost { cause: Arc::new(cause) }));
         engine.set_refusal(failure.error.clone());
         let mut abandoned = self.scheduler.handle_device_lost();
@@ -31,7 +31,8 @@ impl State {
         engine.for_each_stream(|stream| stream.timeline.lost(failure.clone()));
         self.leave_gates(abandoned.iter().map(|payload| payload.stream));
         if runaway {
-            // A kernel that ran into the time limit may still be running, and touch what its operation keeps alive.
+            // A kernel that ran into the time limit may still be running, and a host that is silent may go on, and touch what
+            // operations keep alive.
             // Leaking a few buffers of a lost device is the price of not freeing them under it.
             std::mem::forget(abandoned);
         } else {

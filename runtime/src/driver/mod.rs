@@ -41,6 +41,7 @@ mod overflow;
 mod patience;
 mod registry;
 mod settings;
+mod silence;
 mod spread;
 mod state;
 mod stream;

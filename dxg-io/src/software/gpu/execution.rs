@@ -96,6 +96,8 @@ pub(super) struct Request {
     pub(super) queue: QueueKey,
     pub(super) device: DeviceKey,
     pub(super) progress: Option<FenceKey>,
+    /// What that fence has reached.
+    pub(super) reached: Option<u64>,
     pub(super) fence_value: u64,
     pub(super) space: Arc<AddressSpace>,
     pub(super) command_buffer: u64,
@@ -116,6 +118,10 @@ impl Execution {
         let snapshot = Snapshot::fetch(words, resolver, request.command_buffer, request.length)?;
         let (header, commands) =
             Commands::parse(snapshot.bytes()).map_err(|error| packet_fault(error, request.command_buffer))?;
+        if header.after.is_some_and(|after| request.reached.is_some_and(|reached| reached != after)) {
+            let what = "a command buffer before this one did not arrive";
+            return Err(packet_fault(PacketError { offset: 0, what }, request.command_buffer));
+        }
         let offset = commands.offset();
         let journal = Journal::new(&request.space, header.status_va, header.poison_va)?;
         let execution = Self {

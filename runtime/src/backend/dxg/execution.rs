@@ -10,6 +10,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use super::command_ring::CommandRing;
 use super::complete::Sleeper;
@@ -52,6 +53,8 @@ pub(super) struct Execution {
     ring_bytes: usize,
     pub sleeper: Sleeper,
     pub control: ControlMemory,
+    /// A blocking wait without progress for this long loses the device.
+    pub silence_time: Duration,
     /// What submissions cost, as measured at opening.
     pub costs: SubmissionCosts,
     pub memory: Arc<MemorySource>,
@@ -94,7 +97,13 @@ impl Queue {
 
 impl Execution {
     /// Room for `count` queues with command rings of `ring_bytes` each (a multiple of 4,096).
-    pub fn new(device: Arc<DeviceLink>, memory: Arc<MemorySource>, count: u16, ring_bytes: usize) -> Result<Self> {
+    pub fn new(
+        device: Arc<DeviceLink>,
+        memory: Arc<MemorySource>,
+        count: u16,
+        ring_bytes: usize,
+        silence_time: Duration,
+    ) -> Result<Self> {
         let chunk = memory.allocate_host(ControlMemory::bytes(count))?;
         let control = ControlMemory::new(chunk, count)
             .ok_or_else(|| Error::invalid("the memory for the states of queues is not page-aligned"))?;
@@ -105,7 +114,8 @@ impl Execution {
         let costs = probe::measure(&device, &mut first[..probed]);
         let mut first = first.into_iter();
         let queues = (0..count).map(|_| first.next().map_or_else(OnceLock::new, OnceLock::from)).collect();
-        Ok(Self { queues, making: Mutex::new(()), ring_bytes, sleeper, control, costs, memory, device })
+        let making = Mutex::new(());
+        Ok(Self { queues, making, ring_bytes, sleeper, control, silence_time, costs, memory, device })
     }
 
     /// How many queues there can be.
