@@ -278,6 +278,14 @@ impl Journal {
         Ok(self.slot(stream)?.map_or(0, |slot| slot.load(Ordering::Relaxed)))
     }
 
+    /// Whether an operation is not to be run, because one before it on its stream failed. Operations of one wave run in any
+    /// order: one that comes before the failed one on its stream still runs after it here.
+    #[inline]
+    pub(super) fn skips(&self, stream: u32, op_tag: u64) -> Result<bool, Fault> {
+        let poison = self.poison_of(stream)?;
+        Ok(poison != 0 && poison <= op_tag)
+    }
+
     /// Passes a failure of `src` on to `dst`, where it begins with the operation that depends.
     pub(super) fn depend(&self, dst: u32, dst_tag: u64, src: u32, src_tag: u64) -> Result<(), Fault> {
         self.slot(dst)?;
@@ -290,8 +298,9 @@ impl Journal {
 
     fn poison(&self, stream: u32, op_tag: u64) -> Result<(), Fault> {
         if let Some(slot) = self.slot(stream)? {
-            // The first failure stays.
-            let _ = slot.compare_exchange(0, op_tag, Ordering::Relaxed, Ordering::Relaxed);
+            // The first failure stays: first on the stream, whichever was found first.
+            let earlier = |now: u64| (now == 0 || op_tag < now).then_some(op_tag);
+            let _stays = slot.fetch_update(Ordering::Relaxed, Ordering::Relaxed, earlier);
         }
         Ok(())
     }
