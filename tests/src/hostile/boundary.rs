@@ -163,7 +163,7 @@ impl Client {
 /// Runs the bytes as calls; answers with how many those were.
 pub fn boundary(data: &[u8]) -> u64 {
     let mut source = Source::new(data);
-    let posted = source.u8() % 4 != 0;
+    let posted = !source.u8().is_multiple_of(4);
     let old = Parameters { async_messages: false, vmbus_version: 27, map_guest_pages: false, ..Parameters::zero() };
     let parameters = if posted { Parameters::zero() } else { old };
     // A full ring is tried again a few times, not for ten seconds.
@@ -194,8 +194,8 @@ fn call(client: &Client, source: &mut Source<'_>, playground: &Playground, event
     let Some(info) = sys::IOCTLS.get(which) else {
         // A number that the driver does not know, or an argument that is not there.
         let request = source.u32();
-        let outcome =
-            client.call_at(if which % 2 == 0 { request } else { sys::IOCTLS[0].request }, source.u64() % 65_536);
+        let outcome = client
+            .call_at(if which.is_multiple_of(2) { request } else { sys::IOCTLS[0].request }, source.u64() % 65_536);
         assert!(outcome.ret != 0 || outcome.errno == 0, "{outcome:?}");
         return;
     };

@@ -169,7 +169,7 @@ fn machine(random: &mut Bytes) -> (Parameters, Limits, Policy) {
             Parameters { round_trip_us: 10.0, wake_up_us: 5.0, launch_us: 2.0, copy_gbps: 0.2, ..Parameters::default() }
         }
     };
-    let posted = random.below(4) != 0;
+    let posted = random.below(4) > 0;
     let parameters = Parameters {
         async_messages: posted,
         vmbus_version: if posted { 40 } else { 27 },
