@@ -19,7 +19,6 @@ impl State {
         }
         self.lost = true;
         tracing::error!(%cause, "the device is lost");
-        let runaway = matches!(cause.reason, LostReason::Timeout | LostReason::Silent);
         let failure = Arc::new(Failure::of_device(Error::DeviceLost { cause: Arc::new(cause) }));
         engine.set_refusal(failure.error.clone());
         let mut abandoned = self.scheduler.handle_device_lost();
@@ -30,14 +29,10 @@ impl State {
         }
         engine.for_each_stream(|stream| stream.timeline.lost(failure.clone()));
         self.leave_gates(abandoned.iter().map(|payload| payload.stream));
-        if runaway {
-            // A kernel that ran into the time limit may still be running, and a host that is silent may go on, and touch what
-            // operations keep alive.
-            // Leaking a few buffers of a lost device is the price of not freeing them under it.
-            std::mem::forget(abandoned);
-        } else {
-            drop_payloads(&mut abandoned);
-        }
+        // A kernel that ran into the time limit may still be running, and a host that was silent may go on. Neither hurts:
+        // memory is given back by calls that the driver answers only when nothing uses it any more, and where it refuses, the
+        // memory stays (see `backend::dxg::memory`). To keep the payloads instead would keep the whole device for good.
+        drop_payloads(&mut abandoned);
     }
 
     /// A step panicked half way: the scheduler's books may be wrong, so nothing of them is used again. What they hold

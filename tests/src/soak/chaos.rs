@@ -6,7 +6,7 @@ use std::time::Duration;
 use dxg_io::boundary::RawOutcome;
 use dxg_io::middleware::{Action, Rule, Which};
 use dxg_io::sys;
-use dxg_runtime::SoftwareAdapter;
+use dxg_runtime::{ModuleSource, Result, RustKernel, args};
 
 use super::{Counts, World};
 use crate::hostile::Bytes;
@@ -32,6 +32,8 @@ pub(super) enum Disturbance {
     Swallow,
     /// The fences jump.
     Jump,
+    /// A kernel runs for long: over the time limit of a device that is impatient.
+    Overrun,
 }
 
 /// Requests of steady work: what fails there is felt by tasks.
@@ -45,17 +47,17 @@ const WORK: [u32; 6] = [
 ];
 
 impl Disturbance {
-    /// For a device that is not to be disturbed, peace is as likely as all the rest.
-    pub(super) fn choose(random: &mut Bytes, _adapter: &SoftwareAdapter) -> Disturbance {
+    /// Any of them; peace more often than each of the rest.
+    pub(super) fn choose(random: &mut Bytes) -> Disturbance {
         use Disturbance::*;
-        let all = [Peace, Peace, Peace, Stalls, Events, Delays, Failures, Gone, Removal, Swallow, Jump];
+        let all = [Peace, Peace, Peace, Stalls, Events, Delays, Failures, Gone, Removal, Swallow, Jump, Overrun];
         all[random.below(all.len() as u64) as usize]
     }
 
     /// Whether tasks may see errors from it.
     pub(super) fn is_felt(self) -> bool {
         use Disturbance::*;
-        !matches!(self, Peace | Stalls | Events | Delays)
+        !matches!(self, Peace | Stalls | Events | Delays | Overrun)
     }
 
     pub(super) async fn run(self, world: Arc<World>, mut random: Bytes) {
@@ -116,6 +118,32 @@ impl Disturbance {
                 unsafe { world.strings.move_fences(|value| value.saturating_add(by)) };
                 Counts::add(&counts.faults);
             }
+            Disturbance::Overrun => {
+                if let Err(error) = overrun(&world).await {
+                    Counts::add(&counts.failed);
+                    if !world.is_disturbed() {
+                        counts.err(&format!("{}: a long kernel: {error}", world.name));
+                    }
+                }
+            }
         }
     }
+}
+
+/// Runs a kernel for half a second, beside everybody else.
+async fn overrun(world: &World) -> Result<()> {
+    let kernel = RustKernel::new("sleeps").write::<u32>().body(|cx| {
+        std::thread::sleep(Duration::from_millis(500));
+        cx.write::<u32>(0)?.fill(7);
+        Ok(())
+    });
+    let kernel = world.device.load(&ModuleSource::new().rust([kernel]))?.kernel("sleeps")?;
+    let (stream, x) = (world.device.stream()?, world.device.alloc::<u32>(16)?);
+    Counts::add(&world.counts.faults);
+    stream.launch(&kernel, 1, args![x.write()]).await?.await?;
+    let found = stream.copy_out(&x).await?.await?;
+    if found != [7; 16] {
+        world.counts.err(&format!("{}: a long kernel left {found:?}", world.name));
+    }
+    Ok(())
 }

@@ -128,8 +128,8 @@ fn round(random: &mut Bytes, tasks: usize, counts: &Arc<Counts>) {
     let share = tasks / worlds.len().max(1);
     let mut adapters = Vec::new();
     for world in &worlds {
-        let disturbance = chaos::Disturbance::choose(random, &world.adapter);
-        world.disturbed.store(disturbance.is_felt(), Ordering::SeqCst);
+        let disturbance = chaos::Disturbance::choose(random);
+        world.disturbed.fetch_or(disturbance.is_felt(), Ordering::SeqCst);
         for _ in 0..share {
             let (world, random) = (world.clone(), Bytes::new(random.next_u64()));
             runtime.spawn(task::run(world, random));

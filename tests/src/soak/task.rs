@@ -208,11 +208,12 @@ impl Task {
         }
         let stream = self.stream.clone();
         match tokio::task::spawn_blocking(move || stream.reset()).await {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                self.world.counts.err("a reset panicked");
-                Ok(())
-            }
+            Ok(outcome) => outcome?,
+            Err(_) => self.world.counts.err("a reset panicked"),
         }
+        // What failed stays the outcome of waiting for all of the stream until something else is the last of it.
+        let marker = [Command::marker()];
+        let marker = self.resolve("room for a marker", self.stream.submit(&marker)).await?;
+        self.resolve("a marker", marker).await
     }
 }
