@@ -306,6 +306,41 @@ fn asking_again_and_again_notices_a_silent_host() {
     assert_eq!(cause.reason, LostReason::Silent);
 }
 
+#[test]
+fn who_waits_for_room_when_the_device_is_lost_is_let_go() {
+    for policy in [Policy::OneByOne, Policy::OneByOneSpin, Policy::Adaptive] {
+        let adapter = adapter(Parameters::zero());
+        let strings = Arc::new(Strings::default());
+        let held = strings.clone();
+        let bound = dxg_runtime::Bound::new(2, 1);
+        let limits = dxg_runtime::Limits { stream_operations: bound, ..standard::limits() };
+        let builder = standard::builder(&adapter, policy).limits(limits);
+        let device = builder.through(move |inner| Arc::new(Puppet::new(inner, held.clone()))).open().unwrap();
+        strings.swallow(u64::MAX);
+        // The driver is held by the first; the streams of the others are new to it when the device is lost.
+        block_on(async {
+            let tasks: Vec<_> = (0..6)
+                .map(|number: u64| {
+                    let device = device.clone();
+                    tokio::spawn(async move {
+                        tokio::time::sleep(Duration::from_millis(30 * number)).await;
+                        let (stream, x) = (device.stream()?, device.alloc::<u32>(64)?);
+                        for value in 0..10u32 {
+                            stream.fill(&x, value).await?;
+                        }
+                        stream.synchronize().await
+                    })
+                })
+                .collect();
+            for task in tasks {
+                let ended = tokio::time::timeout(PATIENCE, task).await;
+                let error = ended.expect("nobody waits for good").unwrap().expect_err("nothing arrives");
+                assert!(error.is_device_lost(), "{policy}: {error}");
+            }
+        });
+    }
+}
+
 /// A module of kernels that do not do what kernels should.
 fn misbehaving(device: &Device) -> Result<Module> {
     device.load(&ModuleSource::new().rust(vec![

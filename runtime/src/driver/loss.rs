@@ -25,6 +25,8 @@ impl State {
         abandoned.extend(self.batch.operations.drain(..).map(|operation| operation.payload));
         self.unsent = false;
         while let Some((_, operation)) = self.operations.pop() {
+            // Its stream may never have been taken in before: who waits for room on it is let go all the same.
+            self.meet_stream(engine, operation.stream);
             abandoned.push(operation.payload);
         }
         engine.for_each_stream(|stream| stream.timeline.lost(failure.clone()));

@@ -484,6 +484,17 @@ impl State {
         Left { in_flight, gathered: self.unsent || self.scheduler.poll_timeout().is_some() }
     }
 
+    /// Makes a stream known that nothing was taken in for yet.
+    pub(super) fn meet_stream(&mut self, engine: &Engine, id: StreamId) {
+        let index = id.0 as usize;
+        if self.streams.len() <= index {
+            self.streams.resize(index + 1, None);
+        }
+        if self.streams[index].is_none() {
+            self.streams[index] = engine.stream(id);
+        }
+    }
+
     fn stream(&self, id: StreamId) -> Option<&StreamShared> {
         self.streams.get(id.0 as usize)?.as_deref()
     }

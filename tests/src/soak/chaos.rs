@@ -67,12 +67,19 @@ impl Disturbance {
         match self {
             Disturbance::Peace => {}
             Disturbance::Stalls => {
-                for _ in 0..1 + random.below(5) {
-                    world.adapter.stall_host(true);
-                    tokio::time::sleep(moment(&mut random)).await;
-                    world.adapter.stall_host(false);
-                    Counts::add(&counts.faults);
-                    tokio::time::sleep(moment(&mut random)).await;
+                // On a thread of its own: those of the executor may all be held by calls that wait for the host to go on.
+                let adapter = world.adapter.clone();
+                let stalls = tokio::task::spawn_blocking(move || {
+                    for _ in 0..1 + random.below(5) {
+                        adapter.stall_host(true);
+                        std::thread::sleep(moment(&mut random));
+                        adapter.stall_host(false);
+                        Counts::add(&counts.faults);
+                        std::thread::sleep(moment(&mut random));
+                    }
+                });
+                if stalls.await.is_err() {
+                    world.counts.err("a stalled host could not be let go on");
                 }
             }
             Disturbance::Events => {
@@ -92,10 +99,10 @@ impl Disturbance {
                     let request = WORK[random.below(WORK.len() as u64) as usize];
                     let errno =
                         [libc::ENOMEM, libc::ENODEV, libc::EINVAL, libc::EAGAIN, libc::EINTR][random.below(5) as usize];
-                    let action = match random.below(2) {
-                        0 => Action::FailBefore(RawOutcome::failed(errno)),
-                        _ => Action::FailAfter(RawOutcome::failed(errno)),
-                    };
+                    let outcome = RawOutcome::failed(errno);
+                    // Who says that the ring is full, or that a signal came first, has done nothing.
+                    let before = matches!(errno, libc::EAGAIN | libc::EINTR) || random.below(2) == 0;
+                    let action = if before { Action::FailBefore(outcome) } else { Action::FailAfter(outcome) };
                     let (nth, times) = (1 + random.below(200), 1 + random.below(3));
                     world.faults.add(Rule { which: Which::Request(request), nth, times, action });
                 }
