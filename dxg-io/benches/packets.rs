@@ -8,7 +8,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use dxg_io::software::packet::{Access, CommandWriter, CopyEntry, Header, ItemDescription};
 
 const OPERATIONS: u64 = 1024;
-const HEADER: Header = Header { status_va: 0x1000, poison_va: 0x2000 };
+const HEADER: Header = Header { status_va: 0x1000, poison_va: 0x2000, after: None };
 
 fn packet_encoding(criterion: &mut Criterion) {
     let mut memory = vec![0u8; 1 << 20];

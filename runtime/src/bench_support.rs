@@ -219,6 +219,7 @@ impl Path {
             let submitted = backend.submit(&self.batch).map_err(|refused| match refused {
                 SubmitError::Failed(error) => error,
                 SubmitError::Busy => Error::invalid("the command ring is full, with nothing in flight"),
+                SubmitError::Throttled => Error::invalid("the message ring stays full"),
                 SubmitError::Lost(cause) => Error::invalid(format!("the device is lost: {cause:?}")),
             })?;
             lap(&mut times.submit);

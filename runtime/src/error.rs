@@ -232,6 +232,9 @@ pub enum LostReason {
     Timeout,
     /// The adapter was removed, or its driver restarted.
     Removed,
+    /// Work in flight made no progress for [`Limits::silence_time`](crate::Limits::silence_time), and nothing says why: the
+    /// host does not answer, or a submission never reached it.
+    Silent,
     /// The driver refuses calls in a way that leaves the state unknown.
     Driver,
 }
@@ -254,6 +257,12 @@ impl LostCause {
     pub(crate) fn new(reason: LostReason, message: impl Into<String>) -> Self {
         LostCause { reason, message: message.into(), operation: None, stream: None }
     }
+
+    /// The cause where nothing moves and nothing says why.
+    pub(crate) fn silent(time: std::time::Duration) -> Self {
+        let message = format!("work in flight made no progress for {time:?}, and the device says that it is well");
+        LostCause::new(LostReason::Silent, message)
+    }
 }
 
 impl std::fmt::Display for LostCause {
@@ -263,6 +272,7 @@ impl std::fmt::Display for LostCause {
             LostReason::Fault => f.write_str("a fault")?,
             LostReason::Timeout => f.write_str("work ran over the time limit")?,
             LostReason::Removed => f.write_str("the adapter was removed")?,
+            LostReason::Silent => f.write_str("the host does not answer")?,
             LostReason::Driver => f.write_str("the driver failed")?,
         }
         write!(f, " ({})", self.message)?;

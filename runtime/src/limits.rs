@@ -148,7 +148,13 @@ pub struct Limits {
     pub staging_bytes: u64,
     /// Device memory is taken from the driver in chunks of this size. *At opening.*
     pub memory_chunk_bytes: u64,
+    /// Work in flight that shows no progress for this long, while the device says that it is well, is lost: the host does
+    /// not answer, or a submission never reached it. Far more than one operation may take. *At opening.*
+    pub silence_time: Duration,
 }
+
+/// As long as the driver lets work run (2 s), many times over, and as long as it tries a full message ring (10 s), thrice.
+pub(crate) const SILENCE_TIME: Duration = Duration::from_secs(30);
 
 impl Default for Limits {
     fn default() -> Self {
@@ -167,6 +173,7 @@ impl Default for Limits {
             hardware_queues: config.queues,
             staging_bytes: 32 << 20,
             memory_chunk_bytes: 64 << 20,
+            silence_time: SILENCE_TIME,
         }
     }
 }
@@ -187,6 +194,7 @@ impl Limits {
         positive("limit hardware_queues", self.hardware_queues.into())?;
         positive("limit staging_bytes", self.staging_bytes)?;
         positive("limit memory_chunk_bytes", self.memory_chunk_bytes)?;
+        positive("limit silence_time", u64::from(!self.silence_time.is_zero()))?;
         self.stream_operations.check("limit stream_operations")?;
         self.device_operations.check("limit device_operations")?;
         let at_most = |name: &str, value: u64, most: u64| {
@@ -221,6 +229,13 @@ impl Limits {
             ("staging_bytes", self.staging_bytes, next.staging_bytes),
             ("memory_chunk_bytes", self.memory_chunk_bytes, next.memory_chunk_bytes),
         ];
+        if self.silence_time != next.silence_time {
+            return Err(Error::BadSetting {
+                name: "limit silence_time".into(),
+                value: format!("{:?}", next.silence_time).into(),
+                expected: format!("it is fixed at {:?} since the device was opened", self.silence_time).into(),
+            });
+        }
         let (opened, asked) = (self.device_operations.high, next.device_operations.high);
         if asked > opened {
             return Err(Error::BadSetting {

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use dxg_io::boundary::Boundary;
 use dxg_io::dev::DevDxg;
 use dxg_io::software::kernel::KernelRegistry;
 use dxg_io::software::{Parameters, SoftwareAdapter};
@@ -38,7 +39,11 @@ pub struct DeviceBuilder {
     policy: Option<Policy>,
     limits: Limits,
     attendant: Place,
+    middleware: Option<Middleware>,
 }
+
+/// What stands between a device and what it is opened through.
+type Middleware = Arc<dyn Fn(Arc<dyn Boundary>) -> Arc<dyn Boundary> + Send + Sync>;
 
 impl DeviceBuilder {
     /// Which device: `software[:n]`, `dxg[:n]` or `cuda[:n]`. Without it, the variable `DXGRT_DEVICE` decides, and without that
@@ -57,6 +62,39 @@ impl DeviceBuilder {
     /// Opens the device on a software adapter that exists already: one adapter may carry several devices, and tests watch it.
     pub fn adapter(mut self, adapter: Arc<SoftwareAdapter>) -> Self {
         self.adapter = Some(adapter);
+        self
+    }
+
+    /// Opens the device through `middleware`, which is given what the device would be opened through: the tracer, the
+    /// recorder or the fault injector of [`dxg_io::middleware`], or a boundary of one's own. Called again, the later one
+    /// goes outside of the earlier.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use dxg_io::middleware::FaultInjector;
+    /// use dxg_runtime::{Device, Parameters};
+    /// let (send, receive) = std::sync::mpsc::channel();
+    /// let device = Device::builder()
+    ///     .selector("software")
+    ///     .parameters(Parameters::zero())
+    ///     .through(move |inner| {
+    ///         let injector = FaultInjector::new(inner);
+    ///         let _ = send.send(injector.faults());
+    ///         Arc::new(injector)
+    ///     })
+    ///     .open()?;
+    /// receive.recv().unwrap().lose_device_from(1);
+    /// assert!(device.alloc::<u32>(4).is_err());
+    /// # Ok::<(), dxg_runtime::Error>(())
+    /// ```
+    pub fn through(
+        mut self,
+        middleware: impl Fn(Arc<dyn Boundary>) -> Arc<dyn Boundary> + Send + Sync + 'static,
+    ) -> Self {
+        self.middleware = Some(match self.middleware.take() {
+            Some(inner) => Arc::new(move |boundary| middleware(inner(boundary))),
+            None => Arc::new(middleware),
+        });
         self
     }
 
@@ -121,9 +159,9 @@ impl DeviceBuilder {
                     None => SoftwareAdapter::new(self.parameters.unwrap_or_default())
                         .map_err(|error| Error::driver("the software adapter", error))?,
                 };
-                open_software(&adapter, selector, &self.limits)
+                open_software(&adapter, selector, &self.limits, self.middleware.as_ref())
             }
-            DeviceKind::Dxg => open_node(selector, &self.limits),
+            DeviceKind::Dxg => open_node(selector, &self.limits, self.middleware.as_ref()),
             DeviceKind::Cuda => Err(no_device(
                 selector,
                 "this build has no cuda backend; use `software`, which runs the same programs on the CPU".into(),
@@ -152,24 +190,44 @@ fn no_device(selector: Selector, reason: String) -> Error {
 }
 
 /// A device of the software adapter.
-fn open_software(adapter: &Arc<SoftwareAdapter>, selector: Selector, limits: &Limits) -> Result<Arc<dyn Backend>> {
+fn open_software(
+    adapter: &Arc<SoftwareAdapter>,
+    selector: Selector,
+    limits: &Limits,
+    middleware: Option<&Middleware>,
+) -> Result<Arc<dyn Backend>> {
     let file = adapter.open().map_err(|error| Error::driver("opening the software adapter", error))?;
     let kernels = Some(adapter.kernels().clone());
     let options = options(selector, limits, kernels, adapter.parameters().block_slots);
-    Ok(Arc::new(DxgBackend::open(Arc::new(file), &options)?))
+    Ok(Arc::new(DxgBackend::open(behind(middleware, Arc::new(file)), &options)?))
+}
+
+fn behind(middleware: Option<&Middleware>, boundary: Arc<dyn Boundary>) -> Arc<dyn Boundary> {
+    match middleware {
+        Some(wrap) => wrap(boundary),
+        None => boundary,
+    }
 }
 
 /// A device behind the real node.
-fn open_node(selector: Selector, limits: &Limits) -> Result<Arc<dyn Backend>> {
+fn open_node(selector: Selector, limits: &Limits, middleware: Option<&Middleware>) -> Result<Arc<dyn Backend>> {
     let node = node().map_err(|error| no_device(selector, error.to_string()))?;
-    Ok(Arc::new(DxgBackend::open(node, &options(selector, limits, None, 0))?))
+    Ok(Arc::new(DxgBackend::open(behind(middleware, node), &options(selector, limits, None, 0))?))
 }
 
 fn options(selector: Selector, limits: &Limits, kernels: Option<KernelRegistry>, block_slots: u32) -> OpenOptions {
     let batch_bytes = limits.batch_bytes as usize;
     // Each software device is a machine of its own, with one adapter; the node has as many as the host shows.
     let adapter = if selector.kind() == DeviceKind::Software { 0 } else { selector.index() };
-    OpenOptions { selector, adapter, queues: limits.hardware_queues, batch_bytes, kernels, block_slots }
+    OpenOptions {
+        selector,
+        adapter,
+        queues: limits.hardware_queues,
+        batch_bytes,
+        kernels,
+        block_slots,
+        silence_time: limits.silence_time,
+    }
 }
 
 /// The device node, opened once for all devices: two racing first openings can leave two process objects at the host.
@@ -188,13 +246,13 @@ fn node() -> dxg_io::error::Result<Arc<DevDxg>> {
 pub(crate) fn enumerate() -> Vec<DeviceInfo> {
     let software = || {
         let adapter = SoftwareAdapter::new(Parameters::zero()).ok()?;
-        let backend = open_software(&adapter, Selector::new(DeviceKind::Software, 0), &Limits::default()).ok()?;
+        let backend = open_software(&adapter, Selector::new(DeviceKind::Software, 0), &Limits::default(), None).ok()?;
         let info = backend.info().clone();
         backend.close();
         Some(info)
     };
     let nodes = (0..SOFTWARE_DEVICES).map_while(|index| {
-        let backend = open_node(Selector::new(DeviceKind::Dxg, index), &Limits::default()).ok()?;
+        let backend = open_node(Selector::new(DeviceKind::Dxg, index), &Limits::default(), None).ok()?;
         let info = backend.info().clone();
         backend.close();
         Some(info)

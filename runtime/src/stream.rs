@@ -53,8 +53,10 @@ impl StreamCore {
 /// A sequence of operations of one device. Clones are the same stream.
 ///
 /// A stream behaves as if its operations ran one after another in the order of acceptance; operations of different streams
-/// are ordered by [events](crate::Event) only. When an operation fails, those behind it are not run and report
-/// [`Error::DependencyFailed`](crate::Error::DependencyFailed), until [`Stream::reset`]. Dropping a stream with work in flight is fine: the work completes.
+/// are ordered by [events](crate::Event) only. When an operation fails, those before it have taken place, and those behind
+/// it report [`Error::DependencyFailed`](crate::Error::DependencyFailed) until [`Stream::reset`]: they are not run, except that
+/// those that touch nothing of the failed one may have been run beside it. Dropping a stream with work in flight is fine: the
+/// work completes.
 #[derive(Clone)]
 pub struct Stream {
     pub(crate) inner: Arc<StreamInner>,

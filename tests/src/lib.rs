@@ -2,7 +2,12 @@
 #![deny(missing_docs)]
 
 pub mod goals;
+pub mod hostile;
+pub mod measure;
 pub mod ptx;
+pub mod puppet;
+pub mod soak;
+pub mod standard;
 
 use std::future::Future;
 
@@ -28,6 +33,23 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> T {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder.worker_threads(2).enable_all().build();
     runtime.unwrap_or_else(|error| panic!("no tokio runtime: {error}")).block_on(work)
+}
+
+/// A configuration of proptest for so many cases. The seed is new each time, or what `DXGRT_TEST_SEED` says; it is printed, so
+/// that a failure can be repeated.
+pub fn proptest_config(cases: u32) -> proptest::test_runner::Config {
+    let chosen = std::env::var("DXGRT_TEST_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
+    let seed = chosen.unwrap_or_else(|| {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        since.as_nanos() as u64
+    });
+    eprintln!("seed {seed} (DXGRT_TEST_SEED={seed} repeats this)");
+    proptest::test_runner::Config {
+        cases,
+        rng_seed: proptest::test_runner::RngSeed::Fixed(seed),
+        failure_persistence: None,
+        ..Default::default()
+    }
 }
 
 /// Kernels on `u32`, all of whose arithmetic wraps.

@@ -73,13 +73,105 @@ fn source_files_say_what_they_are() {
 fn nothing_is_left_over() {
     // Written in halves, so that this file does not find itself.
     let markers =
-        [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X"), concat!("dbg", "!("), concat!("#[ign", "ore")];
+        [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X"), concat!("dbg", "!("), concat!("```ig", "nore")];
     let mut complaints = Vec::new();
     for (name, text) in sources() {
         for (number, line) in text.lines().enumerate() {
             for marker in markers.iter().filter(|marker| line.contains(**marker)) {
                 complaints.push(format!("{name}:{}: {marker} is left over", number + 1));
             }
+        }
+    }
+    fail_if_any(complaints);
+}
+
+/// Tests that are ignored, by file and name, each with the command that runs it. There is none: a test that cannot run here
+/// says so and fails.
+const IGNORED: [(&str, &str, &str); 0] = [];
+
+#[test]
+fn every_ignored_test_is_accounted_for() {
+    let attribute = concat!("#[ign", "ore");
+    let mut complaints = Vec::new();
+    let ci: String =
+        files().into_iter().filter(|(name, _)| name.starts_with(".ci/")).map(|(_, path)| read(&path)).collect();
+    for (name, text) in sources() {
+        let lines: Vec<&str> = text.lines().collect();
+        for (number, _) in lines.iter().enumerate().filter(|(_, line)| line.contains(attribute)) {
+            let test = lines[number..].iter().find_map(|line| line.trim().strip_prefix("fn ")).unwrap_or_default();
+            let test = test.split('(').next().unwrap_or_default();
+            let runs = IGNORED
+                .iter()
+                .find(|(file, ignored, _)| *file == name && *ignored == test)
+                .map(|(.., command)| command);
+            if !runs.is_some_and(|command| ci.contains(command)) {
+                complaints.push(format!("{name}:{}: `{test}` is ignored, and no command of .ci runs it", number + 1));
+            }
+        }
+    }
+    fail_if_any(complaints);
+}
+
+/// Calls that the libraries do not make, and what they make in their place.
+const BANNED: [(&str, &str); 15] = [
+    (".unwrap()", "return the error, or handle None"),
+    (".expect(", "return the error, or handle None"),
+    ("panic!(", "return a typed error"),
+    ("unreachable!(", "return a typed error, or let types rule the case out"),
+    ("todo!(", "build it"),
+    ("unimplemented!(", "build it"),
+    ("println!(", "use tracing: a library does not write to the terminal"),
+    ("print!(", "use tracing: a library does not write to the terminal"),
+    ("process::exit(", "return to the program, which ends itself"),
+    ("static mut ", "use an atomic, OnceLock or Mutex"),
+    ("transmute", "cast pointers, or use from_ne_bytes"),
+    ("set_var(", "take a setting: the environment is everybody's"),
+    ("mpsc::channel(", "use a bounded queue: crate::core::queue, or crossbeam's bounded"),
+    ("unbounded()", "use a bounded queue"),
+    ("from_utf8_unchecked", "use from_utf8, or from_utf8_lossy"),
+];
+
+/// Where a banned call is right, with the reason.
+const EXCEPTIONS: [(&str, &str, &str); 5] = [
+    ("runtime/src/core/admission.rs", "unreachable!(", "the line lives as long as its gate, which the caller holds"),
+    (
+        "scheduler/src/slab.rs",
+        ".expect(",
+        "an index of the slab itself: broken only by a defect, which the engine survives",
+    ),
+    ("scheduler/src/scheduler/pick.rs", ".expect(", "as above"),
+    ("ffi/src/handle.rs", "unreachable!(", "inside the guard of every export, which answers DXGRT_PANIC"),
+    ("dxg-io/src/software/gpu/pool.rs", "unbounded()", "holds no more jobs than there are queues and workers"),
+];
+
+#[test]
+fn libraries_make_no_banned_calls() {
+    let libraries = ["dxg-io/src/", "scheduler/src/", "runtime/src/", "ffi/src/"];
+    let of_tests = |name: &str| {
+        let file = name.rsplit('/').next().unwrap_or_default();
+        name.contains("/tests/") || file.ends_with("tests.rs") || file.starts_with("loom_") || file.starts_with("test_")
+    };
+    let mut complaints = Vec::new();
+    let mut used = BTreeSet::new();
+    for (name, text) in sources() {
+        if !libraries.iter().any(|folder| name.starts_with(folder)) || of_tests(&name) {
+            continue;
+        }
+        // Unit tests stand at the end of a file.
+        let product = ["#[cfg(test)]\nmod ", "#[cfg(all(test"].iter().filter_map(|mark| text.find(mark)).min();
+        for (number, line) in text[..product.unwrap_or(text.len())].lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            for (call, instead) in BANNED.iter().filter(|(call, _)| code.contains(call)) {
+                match EXCEPTIONS.iter().position(|(file, allowed, _)| *file == name && allowed == call) {
+                    Some(exception) => drop(used.insert(exception)),
+                    None => complaints.push(format!("{name}:{}: `{call}`: {instead}", number + 1)),
+                }
+            }
+        }
+    }
+    for (index, (file, call, _)) in EXCEPTIONS.iter().enumerate() {
+        if !used.contains(&index) {
+            complaints.push(format!("{file} has no `{call}` any more: take the exception back"));
         }
     }
     fail_if_any(complaints);

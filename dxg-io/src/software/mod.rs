@@ -55,6 +55,23 @@ pub const fn allocation_private_data(bytes: u64) -> [u8; 8] {
     bytes.to_le_bytes()
 }
 
+/// What an adapter holds for its clients: all of it is 0 when every descriptor is closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Processes that have the device node open.
+    pub processes: usize,
+    /// Handles of the guest driver, adapters included.
+    pub handles: usize,
+    /// Objects of the host.
+    pub host_objects: usize,
+    /// Guest events that were not raised or withdrawn.
+    pub events: usize,
+    /// Bytes of video memory.
+    pub video_bytes: u64,
+    /// Bytes of IO space: fence pages.
+    pub io_bytes: u64,
+}
+
 /// One virtual machine's paravirtualized adapter.
 pub struct SoftwareAdapter {
     parameters: Parameters,
@@ -116,6 +133,20 @@ impl SoftwareAdapter {
     /// All messages so far, of all descriptors.
     pub fn traffic(&self) -> Traffic {
         self.link.totals()
+    }
+
+    /// What the adapter holds now.
+    pub fn usage(&self) -> Usage {
+        let (processes, handles) = self.driver.usage();
+        let memory = self.link.gpu().memory_usage();
+        Usage {
+            processes,
+            handles,
+            host_objects: self.link.host_objects(),
+            events: self.link.dispatcher().events.count(),
+            video_bytes: memory.video_used,
+            io_bytes: memory.io_used,
+        }
     }
 
     /// Makes the host stop reading its rings, or go on.

@@ -46,7 +46,7 @@ pub(crate) trait Backend: Send + Sync {
 
     /// Lowers a batch and hands it to the device, after its waits on other queues. Role holder only.
     ///
-    /// `Busy` and `Lost` leave nothing behind; nothing of the batch was handed over.
+    /// `Busy`, `Throttled` and `Lost` leave nothing behind; nothing of the batch was handed over.
     fn submit(&self, batch: &Batch<Op>) -> Result<Submitted, SubmitError>;
 
     /// Lowers a batch, for a thread that may spend a round trip on handing it over. The queue's fence may reach its values
@@ -55,7 +55,7 @@ pub(crate) trait Backend: Send + Sync {
     /// Errors as those of [`Backend::submit`]; `Busy` is about command memory only.
     fn prepare(&self, batch: &Batch<Op>) -> Result<Delivery, SubmitError>;
 
-    /// Hands over what was prepared. `Busy`: the message ring is full, call again with the same delivery; nothing is sent
+    /// Hands over what was prepared. `Throttled`: call again with the same delivery; nothing is sent
     /// twice. The order across queues is free, a queue may wait for a value that is delivered to another one later.
     fn deliver(&self, delivery: &mut Delivery) -> Result<Submitted, SubmitError>;
 
@@ -154,6 +154,9 @@ pub(crate) struct Delivery {
 pub(crate) enum SubmitError {
     /// The command ring of the queue is full: try again after progress. Nothing was written.
     Busy,
+    /// The message ring to the host, which all programs of the machine share, stayed full for as long as the driver waits:
+    /// try again. Nothing was written.
+    Throttled,
     /// The device is lost.
     Lost(LostCause),
     /// This batch can never be submitted, or the driver refused it.

@@ -19,6 +19,7 @@ use smallvec::SmallVec;
 use super::state::State;
 use super::{Engine, Phase};
 use crate::core::doze::Sleep;
+use crate::error::LostCause;
 use crate::sync::atomic::Ordering;
 use crate::sync::{Mutation, mutated, thread};
 
@@ -40,6 +41,8 @@ pub(super) struct Attendant {
     operations: u64,
     /// How often tasks had driven when the last nap began, if that was one that ended by itself.
     napped: Option<u64>,
+    /// When the device's state was last looked at.
+    looked: Nanos,
 }
 
 /// What to do after a look.
@@ -85,18 +88,22 @@ impl Attendant {
             Ok(cores) if cores.get() > 1 => SPIN,
             _ => 0,
         };
-        Attendant { spin, last_work: engine.now(), operations: 0, napped: None }
+        Attendant { spin, last_work: engine.now(), operations: 0, napped: None, looked: engine.now() }
     }
 
     /// One for a task of an executor, whose threads belong to others.
     #[cfg(feature = "tokio")]
     pub(super) fn on_task(engine: &Engine) -> Self {
-        Attendant { spin: 0, last_work: engine.now(), operations: 0, napped: None }
+        Attendant { spin: 0, last_work: engine.now(), operations: 0, napped: None, looked: engine.now() }
     }
 
     /// Drives, and says what to do then.
     pub(super) fn attend(&mut self, engine: &Engine) -> Rest {
         let drives = engine.counters.inline_drives.get();
+        // Tasks that drive all the time read fences, and those of a lost device may never move.
+        if engine.now().saturating_sub(self.looked) >= BOUNDED_SLEEP.as_nanos() as Nanos {
+            self.look_at_health(engine);
+        }
         // While tasks drive by themselves this thread stays out of their way: whoever drives serves all that came before, and
         // wakes this thread for what it leaves behind.
         if self.napped.take().is_some_and(|before| before != drives) && !engine.is_closing() {
@@ -158,7 +165,13 @@ impl Attendant {
             if engine.backend.drain_event() {
                 engine.counters.device_wakes.add(1);
             }
-            engine.role.try_drive(|state| check_health(engine, state));
+            self.look_at_health(engine);
+        }
+    }
+
+    fn look_at_health(&mut self, engine: &Engine) {
+        if engine.role.try_drive(|state| check_health(engine, state)) {
+            self.looked = engine.now();
         }
     }
 
@@ -223,13 +236,19 @@ fn arm(engine: &Engine, active: bool) -> Rest {
     })
 }
 
-/// A device that is lost moves no fence: its state tells. The state is answered locally as long as all is well.
+/// A device that is lost moves no fence: its state tells, and where that says nothing, time does. The state is answered
+/// locally as long as all is well.
 fn check_health(engine: &Engine, state: &mut State) {
-    if state.lost || state.has_progress(engine) || mutated(Mutation::HealthUnchecked) {
+    if state.lost || !state.has_in_flight() || state.has_progress(engine) || mutated(Mutation::HealthUnchecked) {
         return;
     }
     if let Err(cause) = engine.backend.health() {
         state.lose(engine, cause);
+        return;
+    }
+    let limit = engine.settings().limits.silence_time;
+    if state.is_silent(engine.now(), Nanos::try_from(limit.as_nanos()).unwrap_or(Nanos::MAX)) {
+        state.lose(engine, LostCause::silent(limit));
     }
 }
 

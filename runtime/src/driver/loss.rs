@@ -20,33 +20,24 @@ impl State {
         }
         self.lost = true;
         tracing::error!(%cause, "the device is lost");
-        let runaway = cause.reason == LostReason::Timeout;
         let failure = Arc::new(Failure::of_device(Error::DeviceLost { cause: Arc::new(cause) }));
         engine.set_refusal(failure.error.clone());
         let mut abandoned = self.scheduler.handle_device_lost();
         abandoned.extend(self.batch.operations.drain(..).map(|operation| operation.payload));
         self.unsent = false;
-        let mut queued = Vec::new();
         while let Some((_, operation)) = self.operations.pop() {
-            queued.push(operation.payload);
+            // Its stream may never have been taken in before: who waits for room on it is let go all the same.
+            if !mutated(Mutation::LossForgetsNewStreams) {
+                self.meet_stream(engine, operation.stream);
+            }
+            abandoned.push(operation.payload);
         }
         engine.for_each_stream(|stream| stream.timeline.lost(failure.clone()));
         self.leave_gates(abandoned.iter().map(|payload| payload.stream));
-        // Of a stream that only the registry knows, if this was its first operation.
-        for stream in queued.iter().filter_map(|payload| engine.stream(payload.stream)) {
-            if !mutated(Mutation::LossForgetsNewStreams) {
-                stream.gate.leave(1);
-            }
-        }
-        // The device never saw these.
-        drop_payloads(&mut queued);
-        if runaway {
-            // A kernel that ran into the time limit may still be running, and touch what its operation keeps alive.
-            // Leaking a few buffers of a lost device is the price of not freeing them under it.
-            std::mem::forget(abandoned);
-        } else {
-            drop_payloads(&mut abandoned);
-        }
+        // A kernel that ran into the time limit may still be running, and a host that was silent may go on. Neither hurts:
+        // memory is given back by calls that the driver answers only when nothing uses it any more, and where it refuses, the
+        // memory stays (see `backend::dxg::memory`). To keep the payloads instead would keep the whole device for good.
+        drop_payloads(&mut abandoned);
     }
 
     /// A step panicked half way: the scheduler's books may be wrong, so nothing of them is used again. What they hold

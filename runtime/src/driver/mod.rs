@@ -52,6 +52,7 @@ mod overflow;
 mod patience;
 mod registry;
 mod settings;
+mod silence;
 mod spread;
 mod state;
 mod stream;

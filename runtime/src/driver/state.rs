@@ -15,6 +15,7 @@ use dxg_scheduler::{Batch, Config, Nanos, Operation, QueueId, Scheduler, StreamI
 use smallvec::SmallVec;
 
 use super::intake::Intake;
+use super::silence::{Shown, Silence};
 use super::spread::Spread;
 use super::stream::StreamShared;
 use super::submitters::Outcome;
@@ -44,6 +45,8 @@ pub(super) struct State {
     pub(super) batch: Batch<Op>,
     /// `batch` holds a batch that the backend had no room for.
     pub(super) unsent: bool,
+    /// Since when it is the message ring that has no room.
+    throttled: Option<Nanos>,
     /// While room is made: operations that have left, by stream, and which streams have any.
     left: Vec<u32>,
     leaving: Vec<StreamId>,
@@ -51,6 +54,7 @@ pub(super) struct State {
     /// Streams without handles whose ids are given back when their last operation is complete.
     dropped: Vec<StreamId>,
     spread: Spread,
+    silence: Silence,
     pub(super) queues: Vec<Queue>,
     pub(super) lost: bool,
     /// A panic left this state as it was in the middle of a step: nothing of it is used any more.
@@ -98,11 +102,13 @@ impl State {
             flush_until: 0,
             batch: Batch::new(),
             unsent: false,
+            throttled: None,
             left: Vec::new(),
             leaving: Vec::new(),
             streams: Vec::new(),
             dropped: Vec::new(),
             spread: Spread::default(),
+            silence: Silence::default(),
             queues: (0..queues).map(|_| Queue::default()).collect(),
             lost: false,
             broken: false,
@@ -177,6 +183,17 @@ impl State {
     /// Nothing is armed on this queue after all.
     pub(super) fn disarmed(&mut self, queue: QueueId) {
         self.queues[usize::from(queue.0)].armed = 0;
+    }
+
+    /// Whether work in flight has made no progress for `limit` that anything could explain.
+    pub(super) fn is_silent(&mut self, now: Nanos, limit: Nanos) -> bool {
+        let Self { silence, scheduler, queues, .. } = self;
+        let shown = (0..queues.len()).filter_map(|index| {
+            let id = QueueId(index as u16);
+            scheduler.next_progress(id)?;
+            Some(Shown { queue: id.0, reached: queues[index].seen, submitted: scheduler.last_submitted(id) })
+        });
+        silence.look(now, limit, shown)
     }
 
     fn in_flight(&self) -> impl Iterator<Item = (QueueId, &Queue)> {
@@ -388,6 +405,7 @@ impl State {
             match sent {
                 Ok(sent) => {
                     self.unsent = false;
+                    self.throttled = None;
                     engine.counters.count_batch(&self.batch);
                     trace_batch(&self.batch);
                     let (queue, fence) = (self.batch.queue, self.batch.fence);
@@ -414,13 +432,26 @@ impl State {
                     if let Some(spin) = engine.one_by_one()
                         && let Err(error) = engine.backend.wait_blocking(queue, fence, spin)
                     {
-                        let cause = engine.backend.health().err();
-                        let unknown = || LostCause::new(LostReason::Driver, error.to_string());
-                        self.lose(engine, cause.unwrap_or_else(unknown));
+                        let cause = engine.backend.health().err().unwrap_or_else(|| match &error {
+                            Error::DeviceLost { cause } => (**cause).clone(),
+                            other => LostCause::new(LostReason::Driver, other.to_string()),
+                        });
+                        self.lose(engine, cause);
                         return Some(engine.now());
                     }
                 }
                 Err(SubmitError::Busy) if self.has_in_flight() => {
+                    self.unsent = true;
+                    break;
+                }
+                Err(SubmitError::Throttled) => {
+                    let limit = engine.settings().limits.silence_time;
+                    let since = *self.throttled.get_or_insert(begun);
+                    if u128::from(engine.now().saturating_sub(since)) >= limit.as_nanos() {
+                        let message = format!("the message ring to it stayed full for {limit:?}");
+                        self.lose(engine, LostCause::new(LostReason::Silent, message));
+                        return Some(engine.now());
+                    }
                     self.unsent = true;
                     break;
                 }
@@ -465,7 +496,9 @@ impl State {
             Err(SubmitError::Lost(cause)) => self.lose(engine, cause),
             Err(SubmitError::Failed(error)) => self.refuse_batch(engine, &error),
             // The thread tries again by itself.
-            Err(SubmitError::Busy) => self.refuse_batch(engine, &Error::invalid("the message ring stayed full")),
+            Err(SubmitError::Busy | SubmitError::Throttled) => {
+                self.refuse_batch(engine, &Error::invalid("the message ring stayed full"))
+            }
         }
     }
 
@@ -487,7 +520,18 @@ impl State {
             true if self.in_flight().all(|(_, queue)| covered(queue)) => Some(Need::Attended),
             true => Some(Need::Uncovered),
         };
-        Left { in_flight, gathered: self.scheduler.poll_timeout().is_some() }
+        Left { in_flight, gathered: self.unsent || self.scheduler.poll_timeout().is_some() }
+    }
+
+    /// Makes a stream known that nothing was taken in for yet.
+    pub(super) fn meet_stream(&mut self, engine: &Engine, id: StreamId) {
+        let index = id.0 as usize;
+        if self.streams.len() <= index {
+            self.streams.resize(index + 1, None);
+        }
+        if self.streams[index].is_none() {
+            self.streams[index] = engine.stream(id);
+        }
     }
 
     fn stream(&self, id: StreamId) -> Option<&StreamShared> {

@@ -154,8 +154,8 @@ fn deliver(backend: &dyn Backend, delivery: &mut Delivery, gives_up: impl Fn() -
         loop {
             match backend.deliver(delivery) {
                 Ok(_submitted) => return Ok(()),
-                Err(SubmitError::Busy) if gives_up() => return Err(SubmitError::Failed(Error::ShutDown)),
-                Err(SubmitError::Busy) => {
+                Err(SubmitError::Throttled) if gives_up() => return Err(SubmitError::Failed(Error::ShutDown)),
+                Err(SubmitError::Throttled) => {
                     backend.health().map_err(SubmitError::Lost)?;
                     std::thread::sleep(FULL_RING_SLEEP);
                 }

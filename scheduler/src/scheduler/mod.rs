@@ -410,6 +410,12 @@ impl<T> Scheduler<T> {
         batch.marks.get(batch.next_mark).map(|mark| mark.value).filter(|&value| value <= queue.submitted)
     }
 
+    /// The last progress value that was submitted to a queue; 0 if none was.
+    #[must_use]
+    pub fn last_submitted(&self, queue: QueueId) -> u64 {
+        self.queues.get(usize::from(queue.0)).map_or(0, |queue| queue.submitted)
+    }
+
     /// Where an operation that is in flight is known to be complete: the queue, and the progress value that covers the
     /// stream's part of that batch.
     #[must_use]

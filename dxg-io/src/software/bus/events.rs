@@ -68,6 +68,11 @@ impl Events {
         self.lock().entries.retain(|_, entry| entry.owner != Some(owner));
     }
 
+    /// Events that may still be raised.
+    pub fn count(&self) -> usize {
+        self.lock().entries.len()
+    }
+
     /// The host has raised an event. Unknown ids are those already raised or withdrawn.
     pub fn deliver(&self, id: u64) {
         let mut table = self.lock();

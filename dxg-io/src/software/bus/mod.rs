@@ -363,6 +363,11 @@ impl Link {
         self.state().totals
     }
 
+    /// Objects of the host. Waits for a message that is being handled.
+    pub fn host_objects(&self) -> usize {
+        self.host.lock().unwrap_or_else(PoisonError::into_inner).objects()
+    }
+
     /// Makes the host stop (or go on) reading its rings.
     pub fn stall(&self, stalled: bool) {
         self.state().bus.stall(self.clock.now(), stalled);

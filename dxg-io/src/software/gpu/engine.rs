@@ -357,7 +357,7 @@ impl Engine {
             let (offset, left) = (walk.items.offset(), walk.items.left());
             let Some(item) = walk.items.next() else { return Ok(Inline::Done) };
             let item = item.map_err(|error| packet_fault(error, 0))?;
-            if execution.journal.poison_of(item.stream)? != 0 {
+            if execution.journal.skips(item.stream, item.op_tag)? {
                 continue;
             }
             execution.operation_starts(item.op_tag);
@@ -467,7 +467,7 @@ pub(super) fn bind(
 fn fail_all(execution: &Execution, dispatch: &Dispatch<'_>) -> Result<(), Fault> {
     for item in dispatch.items() {
         let item = item.map_err(|error| packet_fault(error, 0))?;
-        if execution.journal.poison_of(item.stream)? == 0 {
+        if !execution.journal.skips(item.stream, item.op_tag)? {
             execution.operation_starts(item.op_tag);
             execution.journal.fail(item.op_tag, item.stream, &unknown(dispatch.kernel))?;
         }

@@ -96,6 +96,8 @@ pub(super) struct Request {
     pub(super) queue: QueueKey,
     pub(super) device: DeviceKey,
     pub(super) progress: Option<FenceKey>,
+    /// What that fence has reached.
+    pub(super) reached: Option<u64>,
     pub(super) fence_value: u64,
     pub(super) space: Arc<AddressSpace>,
     pub(super) command_buffer: u64,
@@ -130,6 +132,10 @@ impl Execution {
         let snapshot = Snapshot::fetch(words, resolver, request.command_buffer, request.length)?;
         let (header, commands) =
             Commands::parse(snapshot.bytes()).map_err(|error| packet_fault(error, request.command_buffer))?;
+        if header.after.is_some_and(|after| request.reached.is_some_and(|reached| reached != after)) {
+            let what = "a command buffer before this one did not arrive";
+            return Err(packet_fault(PacketError { offset: 0, what }, request.command_buffer));
+        }
         let offset = commands.offset();
         let journal = Journal::new(&request.space, header.status_va, header.poison_va)?;
         let execution = Self {
@@ -286,6 +292,14 @@ impl Journal {
         Ok(self.slot(stream)?.map_or(0, |slot| slot.load(Ordering::Relaxed)))
     }
 
+    /// Whether an operation is not to be run, because one before it on its stream failed. Operations of one wave run in any
+    /// order: one that comes before the failed one on its stream still runs after it here.
+    #[inline]
+    pub(super) fn skips(&self, stream: u32, op_tag: u64) -> Result<bool, Fault> {
+        let poison = self.poison_of(stream)?;
+        Ok(poison != 0 && poison <= op_tag)
+    }
+
     /// Passes a failure of `src` on to `dst`, where it begins with the operation that depends.
     pub(super) fn depend(&self, dst: u32, dst_tag: u64, src: u32, src_tag: u64) -> Result<(), Fault> {
         self.slot(dst)?;
@@ -298,8 +312,9 @@ impl Journal {
 
     fn poison(&self, stream: u32, op_tag: u64) -> Result<(), Fault> {
         if let Some(slot) = self.slot(stream)? {
-            // The first failure stays.
-            let _ = slot.compare_exchange(0, op_tag, Ordering::Relaxed, Ordering::Relaxed);
+            // The first failure stays: first on the stream, whichever was found first.
+            let earlier = |now: u64| (now == 0 || op_tag < now).then_some(op_tag);
+            let _stays = slot.fetch_update(Ordering::Relaxed, Ordering::Relaxed, earlier);
         }
         Ok(())
     }

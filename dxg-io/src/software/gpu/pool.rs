@@ -236,7 +236,7 @@ impl PoolLaunch {
             if item.blocks() == 0 {
                 continue;
             }
-            if execution.journal.poison_of(item.stream)? != 0 {
+            if execution.journal.skips(item.stream, item.op_tag)? {
                 continue;
             }
             execution.operation_starts(item.op_tag);

@@ -263,6 +263,7 @@ impl State {
                         queue: key,
                         device: queue.device,
                         progress: queue.progress,
+                        reached: queue.progress.and_then(|progress| self.fences.value(progress)),
                         fence_value,
                         space: queue.space.clone(),
                         command_buffer,

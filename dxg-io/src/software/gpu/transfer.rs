@@ -12,10 +12,10 @@ use crate::software::{
     packet::{Copies, CopyEntry, FillEntry, Fills},
 };
 
-/// Copies all entries whose stream is not poisoned.
+/// Copies all entries that are not behind a failure of their stream.
 pub(super) fn copy(execution: &Execution, entries: Copies<'_>, resolver: &mut Resolver) -> Result<(), Fault> {
     for entry in entries.iter() {
-        if execution.journal.poison_of(entry.stream)? == 0 && entry.len > 0 {
+        if entry.len > 0 && !execution.journal.skips(entry.stream, entry.op_tag)? {
             execution.operation_starts(entry.op_tag);
             copy_entry(&entry, resolver).map_err(|error| bad_address(error, entry.op_tag))?;
         }
@@ -23,10 +23,10 @@ pub(super) fn copy(execution: &Execution, entries: Copies<'_>, resolver: &mut Re
     Ok(())
 }
 
-/// Fills all entries whose stream is not poisoned.
+/// Fills all entries that are not behind a failure of their stream.
 pub(super) fn fill(execution: &Execution, entries: Fills<'_>, resolver: &mut Resolver) -> Result<(), Fault> {
     for entry in entries.iter() {
-        if execution.journal.poison_of(entry.stream)? == 0 && entry.len > 0 {
+        if entry.len > 0 && !execution.journal.skips(entry.stream, entry.op_tag)? {
             execution.operation_starts(entry.op_tag);
             fill_entry(&entry, resolver).map_err(|error| bad_address(error, entry.op_tag))?;
         }

@@ -115,6 +115,16 @@ impl Driver {
         traffic
     }
 
+    /// Processes, and the handles of them all.
+    pub fn usage(&self) -> (usize, usize) {
+        let processes = self.processes();
+        let handles = processes.values().map(|(process, _)| {
+            let adapters = process.adapters().iter().count();
+            adapters + process.objects().iter().count()
+        });
+        (processes.len(), handles.sum())
+    }
+
     /// Whether the adapter is there.
     pub fn is_active(&self) -> bool {
         self.active.load(Ordering::Acquire)

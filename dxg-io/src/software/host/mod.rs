@@ -80,6 +80,11 @@ impl Host {
         }
     }
 
+    /// Objects of all processes.
+    pub fn objects(&self) -> usize {
+        self.processes.values().map(|process| process.objects.handles_where(|_| true).len()).sum()
+    }
+
     fn process(&mut self, key: ProcessKey) -> Result<&mut HostProcess, NtStatus> {
         self.processes.get_mut(&key).ok_or(NtStatus::INVALID_PARAMETER)
     }

@@ -100,6 +100,15 @@ impl NativeModule {
         Self { registry, object: Arc::new(object), known: Mutex::default() }
     }
 
+    /// Looks at an image as far as that is possible without running any of its code: what loading looks at first. An image
+    /// that passes may still be refused by the system's loader, and is trusted code all the same.
+    ///
+    /// # Errors
+    /// [`KernelError::BadImage`].
+    pub fn check(image: &[u8]) -> Result<(), KernelError> {
+        check(image).map_err(KernelError::BadImage)
+    }
+
     /// The kernel of this name, registered; asking again gives the same number.
     ///
     /// # Errors

@@ -99,6 +99,9 @@ pub struct Header {
     pub status_va: u64,
     /// GPU address of the poison array, one `u64` for each stream slot, 8-byte aligned; 0 for none.
     pub poison_va: u64,
+    /// What the progress fence of the queue has reached when this buffer's turn comes. Anything else means that a buffer
+    /// before it never arrived: submissions are posted, so nobody is told. On the wire one more, 0 for "do not check".
+    pub after: Option<u64>,
 }
 
 /// One declared access of a launch: the memory behind one address in its arguments.

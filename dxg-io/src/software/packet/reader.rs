@@ -38,7 +38,8 @@ impl<'a> Commands<'a> {
         if u32_at(bytes, 4) != u32::from(VERSION) {
             return error("the version is not 1");
         }
-        let header = Header { status_va: u64_at(bytes, 8), poison_va: u64_at(bytes, 16) };
+        let after = u64_at(bytes, 24).checked_sub(1);
+        let header = Header { status_va: u64_at(bytes, 8), poison_va: u64_at(bytes, 16), after };
         if !(header.status_va | header.poison_va).is_multiple_of(8) {
             return error("the status block and the poison array must be 8-byte aligned");
         }

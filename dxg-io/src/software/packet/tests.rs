@@ -139,7 +139,7 @@ proptest! {
     #[test]
     fn what_is_written_reads_back(packets in proptest::collection::vec(written(), 0..12), room in 0..40_000usize) {
         let mut buffer = vec![0xA5; room];
-        let header = Header { status_va: 0x1000, poison_va: 0x2000 };
+        let header = Header { status_va: 0x1000, poison_va: 0x2000, after: Some(9) };
         let Ok(mut writer) = CommandWriter::new(&mut buffer, header) else { return Ok(()) };
         let mut whole = 0;
         for packet in &packets {

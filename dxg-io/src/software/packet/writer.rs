@@ -34,7 +34,7 @@ impl<'a> CommandWriter<'a> {
         writer.put_u32(u32::from(VERSION));
         writer.put_u64(header.status_va);
         writer.put_u64(header.poison_va);
-        writer.put_u64(0);
+        writer.put_u64(header.after.map_or(0, |after| after.saturating_add(1)));
         Ok(writer)
     }
 

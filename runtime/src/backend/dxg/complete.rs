@@ -21,7 +21,7 @@ use super::execution::{Execution, Queue};
 use super::health;
 use super::link::{DeviceLink, QueueLink};
 use crate::backend::ArmKind;
-use crate::error::{Error, Result};
+use crate::error::{Error, LostCause, Result};
 
 /// The longest sleep without a look at fence and device.
 pub(super) const LONGEST_SLEEP: Duration = Duration::from_millis(100);
@@ -86,6 +86,7 @@ impl Execution {
     }
 
     fn spin(&self, queue: &Queue, value: u64) -> Result<()> {
+        let mut patience = Patience::new(queue, self.silence_time);
         let mut looked = Instant::now();
         loop {
             for _ in 0..SPINS {
@@ -98,6 +99,7 @@ impl Execution {
             std::thread::yield_now();
             if looked.elapsed() >= LONGEST_SLEEP {
                 self.check()?;
+                patience.check(queue)?;
                 looked = Instant::now();
             }
         }
@@ -108,10 +110,12 @@ impl Execution {
         self.device
             .wait_from_cpu(queue.link.point(value), &event)
             .map_err(|error| failed("waiting for a fence", error))?;
+        let mut patience = Patience::new(queue, self.silence_time);
         // An event of an earlier wait may still arrive, so an event is a reason to look at the fence, no more.
         while queue.progress() < value {
             if !poll(&event, LONGEST_SLEEP)? {
                 self.check()?;
+                patience.check(queue)?;
             }
         }
         self.really_reached(queue)
@@ -124,6 +128,29 @@ impl Execution {
 
     fn check(&self) -> Result<()> {
         self.health().map_err(|cause| Error::DeviceLost { cause: cause.into() })
+    }
+}
+
+/// How long a blocking wait goes on while nothing moves.
+struct Patience {
+    value: u64,
+    since: Instant,
+    limit: Duration,
+}
+
+impl Patience {
+    fn new(queue: &Queue, limit: Duration) -> Self {
+        Self { value: queue.progress(), since: Instant::now(), limit }
+    }
+
+    fn check(&mut self, queue: &Queue) -> Result<()> {
+        let value = queue.progress();
+        if value != self.value {
+            *self = Self { value, since: Instant::now(), ..*self };
+        } else if self.since.elapsed() >= self.limit {
+            return Err(Error::DeviceLost { cause: LostCause::silent(self.limit).into() });
+        }
+        Ok(())
     }
 }
 

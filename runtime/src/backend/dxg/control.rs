@@ -41,6 +41,7 @@ impl ControlMemory {
         Header {
             status_va: self.chunk.device_address + self.status_offset(queue) as u64,
             poison_va: self.chunk.device_address + self.poison_offset() as u64,
+            after: None,
         }
     }
 

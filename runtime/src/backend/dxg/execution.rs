@@ -10,6 +10,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::command_ring::CommandRing;
 use super::complete::Sleeper;
@@ -49,6 +50,8 @@ pub(super) struct Execution {
     queues: Box<[Queue]>,
     pub sleeper: Sleeper,
     pub control: ControlMemory,
+    /// A blocking wait without progress for this long loses the device.
+    pub silence_time: Duration,
     /// What submissions cost, as measured at opening.
     pub costs: SubmissionCosts,
     pub memory: Arc<MemorySource>,
@@ -91,7 +94,13 @@ impl Queue {
 
 impl Execution {
     /// Makes `count` queues with command rings of `ring_bytes` each (a multiple of 4,096).
-    pub fn new(device: Arc<DeviceLink>, memory: Arc<MemorySource>, count: u16, ring_bytes: usize) -> Result<Self> {
+    pub fn new(
+        device: Arc<DeviceLink>,
+        memory: Arc<MemorySource>,
+        count: u16,
+        ring_bytes: usize,
+        silence_time: Duration,
+    ) -> Result<Self> {
         let chunk = memory.allocate_host(ControlMemory::bytes(count))?;
         let control = ControlMemory::new(chunk, count)
             .ok_or_else(|| Error::invalid("the memory for the states of queues is not page-aligned"))?;
@@ -99,7 +108,7 @@ impl Execution {
         let sleeper = Sleeper::new(&device, queues.first().map(|queue| &queue.link))?;
         let probed = queues.len().min(PROBED);
         let costs = probe::measure(&device, &mut queues[..probed]);
-        Ok(Self { queues, sleeper, control, costs, memory, device })
+        Ok(Self { queues, sleeper, control, silence_time, costs, memory, device })
     }
 
     /// How many queues there are.

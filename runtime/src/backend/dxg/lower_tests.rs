@@ -10,7 +10,7 @@ use crate::backend::LoadedKernel;
 use crate::backend::dxg::test_batch::{TestOperation, batch};
 use crate::op::{ArgBytes, Blocks, KeepAlive, Launch, Shape};
 
-const HEADER: Header = Header { status_va: 0x1000, poison_va: 0x2000 };
+const HEADER: Header = Header { status_va: 0x1000, poison_va: 0x2000, after: Some(6) };
 
 fn kernel(id: u64) -> Arc<LoadedKernel> {
     LoadedKernel::new(id, "k".into(), None, Arc::new(()))

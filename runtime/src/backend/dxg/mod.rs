@@ -19,6 +19,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use dxg_io::boundary::Boundary;
 use dxg_io::object::EventFd;
@@ -78,6 +79,8 @@ pub(crate) struct OpenOptions {
     pub kernels: Option<KernelRegistry>,
     /// Blocks that the device runs at the same time; 0 where it is not known.
     pub block_slots: u32,
+    /// A blocking wait without progress for this long loses the device.
+    pub silence_time: Duration,
 }
 
 /// A device behind a D3DKMT boundary.
@@ -103,7 +106,8 @@ impl DxgBackend {
         let execution = match &options.kernels {
             Some(_) => {
                 let ring = (2 * options.batch_bytes).clamp(LEAST_RING_BYTES, MOST_RING_BYTES).next_multiple_of(4096);
-                Some(Execution::new(device.clone(), memory.clone(), options.queues.max(1), ring)?)
+                let queues = options.queues.max(1);
+                Some(Execution::new(device.clone(), memory.clone(), queues, ring, options.silence_time)?)
             }
             None => None,
         };
@@ -151,7 +155,7 @@ impl DxgBackend {
 /// Writes the command buffer of a batch, for nobody to run: its length, or nothing where it does not fit.
 #[cfg(feature = "bench")]
 pub(crate) fn encode(batch: &Batch<Op>, buffer: &mut [u8]) -> Option<usize> {
-    lower::lower(batch, buffer, dxg_io::software::packet::Header { status_va: 0, poison_va: 0 }, 0).ok()
+    lower::lower(batch, buffer, dxg_io::software::packet::Header::default(), 0).ok()
 }
 
 /// What a real node answers to everything that needs commands.

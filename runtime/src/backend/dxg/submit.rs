@@ -7,7 +7,7 @@
 use std::sync::atomic::Ordering;
 
 use dxg_io::error::Error as DxgError;
-use dxg_io::software::packet::Full;
+use dxg_io::software::packet::{Full, Header};
 use dxg_scheduler::{Batch, QueueId};
 use smallvec::SmallVec;
 
@@ -105,7 +105,11 @@ impl Execution {
     ) -> Result<Written, SubmitError> {
         let completed = queue.completed();
         state.ring.reclaim(completed);
-        let header = self.control.header(index);
+        // The device stops where a submission before this one got lost, rather than pass its value over. What the probe
+        // submitted is not counted: it may have given up.
+        let before = queue.submitted.load(Ordering::Acquire);
+        let after = (before != 0).then(|| queue.link.base() + before);
+        let header = Header { after, ..self.control.header(index) };
         for stretch in state.ring.free() {
             // SAFETY: needed because the ring is memory shared with the device. The stretch is free, so the device does
             // not read it, and the queue's lock, which we hold, makes this the only reference.
@@ -158,8 +162,7 @@ impl Execution {
     /// What a refused submission means.
     fn refused(&self, error: DxgError) -> SubmitError {
         if error.is_throttled() {
-            // The bus ring stayed full for as long as the driver waits.
-            return SubmitError::Busy;
+            return SubmitError::Throttled;
         }
         if let Some(cause) = health::of_error(&error) {
             return SubmitError::Lost(cause);

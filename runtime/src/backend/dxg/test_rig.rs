@@ -106,6 +106,7 @@ impl Rig {
             batch_bytes: 64 << 10,
             kernels: Some(adapter.kernels().clone()),
             block_slots: 1056,
+            silence_time: crate::limits::SILENCE_TIME,
         };
         let backend = Arc::new(DxgBackend::open(Arc::new(gate), &options).expect("the device opens"));
         Self { adapter, backend, fences: vec![0; usize::from(QUEUES)] }

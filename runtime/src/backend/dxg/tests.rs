@@ -421,6 +421,7 @@ fn a_real_node_gives_information_and_points_to_cuda() {
         batch_bytes: 64 << 10,
         kernels: None,
         block_slots: 0,
+        silence_time: crate::limits::SILENCE_TIME,
     };
     // The adapter stands in for the node; without its kernel registry the backend treats it as one.
     let backend = DxgBackend::open(Arc::new(adapter.open().expect("a descriptor")), &options).expect("opens");
@@ -444,6 +445,7 @@ fn a_missing_adapter_is_named() {
         batch_bytes: 0,
         kernels: None,
         block_slots: 0,
+        silence_time: crate::limits::SILENCE_TIME,
     };
     let error =
         DxgBackend::open(Arc::new(adapter.open().expect("a descriptor")), &options).err().expect("no adapter 7");

@@ -65,7 +65,7 @@ fn bad_packets_fault() {
     expect_fault(&bench, FaultReason::BadAddress);
 
     let bench = Bench::new();
-    let bytes = bench.encode(Header { status_va: 0x9999_0000, poison_va: 0 }, |_| {});
+    let bytes = bench.encode(Header { status_va: 0x9999_0000, ..Header::default() }, |_| {});
     bench.enqueue_bytes(&bytes);
     bench.gpu.run(0);
     expect_fault(&bench, FaultReason::BadAddress);

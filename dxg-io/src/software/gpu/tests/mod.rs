@@ -121,7 +121,7 @@ impl Bench {
     }
 
     fn header(&self) -> Header {
-        Header { status_va: self.status.va, poison_va: self.poison.va }
+        Header { status_va: self.status.va, poison_va: self.poison.va, after: None }
     }
 
     fn encode(&self, header: Header, write: impl FnOnce(&mut CommandWriter<'_>)) -> Vec<u8> {

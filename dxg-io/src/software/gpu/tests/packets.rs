@@ -386,3 +386,25 @@ fn empty_things_are_fine() {
     bench.submit(|_| {});
     assert_eq!((bench.poison(0), bench.fault()), (0, None));
 }
+
+#[test]
+fn what_comes_before_a_failure_on_its_stream_runs_even_if_it_is_found_later() {
+    let bench = Bench::new();
+    let kernel = bench.kernels.register(failing());
+    let memory = bench.alloc(1);
+    // One wave, whose operations may run in any order: those with tags 7 and 5 fail, 4 comes before them and 6 behind.
+    bench.submit(|writer| {
+        let mut dispatch = writer.dispatch(kernel.0).expect("room");
+        for tag in [7, 5] {
+            dispatch.item(&Args::default().scalar(1u32).item(2, tag, 1)).expect("room");
+        }
+        drop(dispatch);
+        let mut fill = writer.fill().expect("room");
+        for (op_tag, place) in [(4, 0), (6, 4)] {
+            let entry = FillEntry { op_tag, stream: 2, pattern_len: 1, dst: memory.va + place, len: 4, pattern: 0x11 };
+            fill.entry(entry).expect("room");
+        }
+    });
+    assert_eq!(memory.read::<u32>(2), [0x1111_1111, 0]);
+    assert_eq!((bench.poison(2), bench.fault()), (5, None), "the first of the stream, not the first that was found");
+}
