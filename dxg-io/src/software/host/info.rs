@@ -14,6 +14,10 @@ const REGISTRY_INFO: u32 = 8;
 const DRIVER_VERSION: u32 = 13;
 /// `KMTQAITYPE_DRIVER_DESCRIPTION`: one string of 4,096 UTF-16 units.
 const DRIVER_DESCRIPTION: u32 = 65;
+/// `KMTQAITYPE_WDDM_2_7_CAPS`: bits for hardware scheduling.
+const WDDM_2_7_CAPS: u32 = 70;
+/// Hardware scheduling is supported, and on.
+const HARDWARE_SCHEDULING: u32 = 0b11;
 /// WDDM 2.7, the first with hardware scheduling.
 const WDDM_2_7: u32 = 2700;
 /// Bits of the adapter type: renders, software device not set, hybrid discrete; the guest adds "paravirtualized".
@@ -36,6 +40,7 @@ impl Host {
                 [memory, 0, memory].iter().flat_map(|size| size.to_le_bytes()).collect()
             }
             REGISTRY_INFO | DRIVER_DESCRIPTION => utf16(DESCRIPTION).collect(),
+            WDDM_2_7_CAPS => HARDWARE_SCHEDULING.to_le_bytes().to_vec(),
             DRIVER_VERSION => WDDM_2_7.to_le_bytes().to_vec(),
             _ => Vec::new(),
         };

@@ -1,6 +1,10 @@
 //! The subcommands, one module each: its arguments, what it does, what it prints.
 
 pub mod bench;
+pub mod demo;
+pub mod doctor;
+pub mod info;
+pub mod manual;
 pub mod replay;
 pub mod sweep;
 
