@@ -13,6 +13,7 @@
 //! | `settings` | read by any task, replaced as a whole by `set_settings` |
 //! | `promised` (somebody is about to drive) | any task; see [`waiting`] |
 //! | `patience` (how long who waits looks at fences) | any task; see [`patience`] |
+//! | `timeline` (a recording, if one runs) | the holder of the driver role, behind a lock; see [`observe`] |
 //! | `refusal` | written once (lost) or at shutdown; read before every acceptance |
 
 use std::ops::Range;
@@ -37,6 +38,9 @@ mod attend;
 mod counters;
 mod intake;
 mod loss;
+#[cfg(feature = "metrics")]
+mod meter;
+mod observe;
 mod overflow;
 mod patience;
 mod registry;
@@ -45,6 +49,7 @@ mod spread;
 mod state;
 mod stream;
 mod submitters;
+mod tally;
 #[cfg(feature = "tokio")]
 mod task;
 mod thread;
@@ -52,6 +57,7 @@ mod waiting;
 mod wake;
 
 pub(crate) use stream::{Cause, StreamShared};
+pub(crate) use tally::{KernelTally, Tally};
 pub(crate) use waiting::Waiting;
 
 use counters::Counters;
@@ -152,6 +158,11 @@ pub(crate) struct Engine {
     wake: WakeFd,
     submitters: Submitters,
     pub(crate) counters: Counters,
+    pub(crate) timeline: observe::TimelineSlot,
+    #[cfg(feature = "metrics")]
+    meter: meter::Meter,
+    /// Round trips that opening the device took.
+    pub(crate) opening: u64,
 }
 
 /// Told when the engine has closed.
@@ -195,6 +206,10 @@ impl Engine {
             doze: Doze::new(),
             wake: WakeFd::new().map_err(|error| Error::driver("eventfd", error))?,
             counters: Counters::default(),
+            timeline: observe::TimelineSlot::default(),
+            #[cfg(feature = "metrics")]
+            meter: meter::Meter::new(backend.info()),
+            opening: backend.traffic().round_trips,
             submitters: Submitters::new(&*backend),
             backend,
             origin: Instant::now(),
@@ -296,7 +311,12 @@ impl Engine {
         // Who waits for room waits for everything that takes it.
         self.flush_everything();
         let count = u32::try_from(n).unwrap_or(u32::MAX);
-        let permit = stream.gate.enter(count).await.map_err(|full| match full {
+        #[cfg(feature = "metrics")]
+        let begun = Instant::now();
+        let permit = stream.gate.enter(count).await;
+        #[cfg(feature = "metrics")]
+        self.meter.waited_for_room(begun.elapsed());
+        let permit = permit.map_err(|full| match full {
             admission::Full::Never { most } => too_many(n, most),
             // The wait is for both levels; neither is an error of it.
             admission::Full::Stream | admission::Full::Global => Error::invalid("the wait for room was given up"),

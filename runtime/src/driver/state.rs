@@ -15,9 +15,11 @@ use dxg_scheduler::{Batch, Config, Nanos, Operation, QueueId, Scheduler, StreamI
 use smallvec::SmallVec;
 
 use super::intake::Intake;
+use super::observe::Event;
 use super::spread::Spread;
 use super::stream::StreamShared;
 use super::submitters::Outcome;
+use super::tally::Tally;
 use super::{Control, Engine, loss};
 use crate::backend::{Delivery, SubmitError, Submitted};
 use crate::core::doze::Need;
@@ -47,6 +49,7 @@ pub(super) struct State {
     dropped: Vec<StreamId>,
     spread: Spread,
     pub(super) queues: Vec<Queue>,
+    pub(super) tally: Tally,
     pub(super) lost: bool,
     /// A panic left this state as it was in the middle of a step: nothing of it is used any more.
     pub(super) broken: bool,
@@ -97,6 +100,7 @@ impl State {
             dropped: Vec::new(),
             spread: Spread::default(),
             queues: (0..queues).map(|_| Queue::default()).collect(),
+            tally: Tally::default(),
             lost: false,
             broken: false,
         }
@@ -182,11 +186,16 @@ impl State {
 
     fn take_in(&mut self, engine: &Engine, now: Nanos) -> usize {
         // Operations first: a request may be about one that was pushed just before it.
-        let mut taken = 0;
+        let (mut taken, mut last) = (0, 0);
         let Self { operations, scheduler, streams, spread, lost, .. } = self;
         let mut intake = Intake { engine, now, scheduler, streams, spread, lost: *lost };
-        while taken < DRAIN_BOUND && operations.pop_with(|_ticket, place| intake.accept(place)).is_some() {
+        while taken < DRAIN_BOUND
+            && operations.pop_with(|ticket, place| (last = ticket, intake.accept(place))).is_some()
+        {
             taken += 1;
+        }
+        if taken > 0 {
+            engine.notice(Event::TakenIn { at: now, last, count: taken });
         }
         if taken < DRAIN_BOUND {
             while let Some((_, control)) = self.controls.pop() {
@@ -233,7 +242,10 @@ impl State {
 
     fn obey(&mut self, engine: &Engine, now: Nanos, control: Control) {
         match control {
-            Control::Waiter { stream, ticket } => self.scheduler.handle_waiter(now, stream, ticket),
+            Control::Waiter { stream, ticket } => {
+                engine.notice(Event::Waiter { at: now, stream, ticket });
+                self.scheduler.handle_waiter(now, stream, ticket);
+            }
             Control::Flush { stream } => self.scheduler.handle_flush(now, stream),
             Control::Drain => self.scheduler.handle_drain(now),
             Control::EventDropped { event } => {
@@ -263,7 +275,7 @@ impl State {
                 continue;
             }
             self.queues[index].seen = value;
-            tracing::trace!(target: "dxgrt::progress", queue = index, value, "fence moved");
+            engine.notice(Event::Fence { at: now, queue: id, value });
             self.report_failures(engine, id);
             if let Err(impossible) = self.scheduler.handle_progress(now, id, value) {
                 let cause = engine.backend.health().err();
@@ -349,10 +361,14 @@ impl State {
             match sent {
                 Ok(sent) => {
                     self.unsent = false;
-                    engine.counters.count_batch(&self.batch);
-                    trace_batch(&self.batch);
                     let (queue, fence) = (self.batch.queue, self.batch.fence);
                     let done = engine.now();
+                    let ring_bytes = match &sent {
+                        Sent::Submitted(submitted) => submitted.ring_bytes,
+                        Sent::Prepared(_) => 0,
+                    };
+                    self.tally.count(&self.batch);
+                    engine.notice(Event::Submitted { batch: &self.batch, begun, done, ring_bytes });
                     last = Some(done);
                     match sent {
                         Sent::Submitted(submitted) => {
@@ -472,20 +488,4 @@ impl State {
             !over
         });
     }
-}
-
-/// Tells the event stream of a batch. Costs a load where nobody listens.
-fn trace_batch(batch: &Batch<Op>) {
-    tracing::trace!(
-        target: "dxgrt::batch",
-        id = batch.id.0,
-        queue = batch.queue.0,
-        operations = batch.operations.len(),
-        waves = batch.waves.len(),
-        groups = batch.groups.len(),
-        bytes = batch.bytes,
-        fence = batch.fence,
-        reason = batch.reason.name(),
-        "batch submitted"
-    );
 }
