@@ -4,6 +4,7 @@
 
 mod adapters;
 mod commands;
+mod drawing;
 mod nvml;
 mod output;
 
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{Outcome, Verdict, WrongCommandLine, bench, demo, doctor, info, manual, replay, sweep};
+use crate::commands::{Outcome, Verdict, WrongCommandLine, bench, demo, doctor, draw, info, manual, replay, sweep};
 
 /// Shows what batching many small GPU operations gains, and what stands in its way
 #[derive(Parser)]
@@ -36,6 +37,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Find out why a GPU is not usable or slow here, and what to do about it
     Doctor(doctor::Arguments),
+    /// Draw recorded timelines as an SVG, one strip for each run
+    Draw(draw::Arguments),
     /// List the devices there are, with what their adapters and NVML say
     Info(info::Arguments),
     /// Print the manual page
@@ -53,6 +56,7 @@ impl Command {
             Command::Completions(arguments) => arguments.run(),
             Command::Demo(arguments) => arguments.run(),
             Command::Doctor(arguments) => arguments.run(),
+            Command::Draw(arguments) => arguments.run(),
             Command::Info(arguments) => arguments.run(),
             Command::Man(arguments) => arguments.run(),
             Command::Replay(arguments) => arguments.run(),

@@ -58,6 +58,12 @@ pub fn complain(sentence: &str) {
     let _unheard = writeln!(io::stderr(), "error: {sentence}");
 }
 
+/// Writes a warning's sentence to stderr.
+pub fn warn(sentence: &str) {
+    // As above.
+    let _unheard = writeln!(io::stderr(), "warning: {sentence}");
+}
+
 /// How far a subcommand has come: a bar on stderr, where that is a terminal and it takes long enough.
 #[derive(Clone, Debug)]
 pub struct Progress {

@@ -18,7 +18,8 @@ fn json(output: &Output) -> Value {
     serde_json::from_str(&text(output)).expect("one JSON document")
 }
 
-const COMMANDS: [&str; 9] = ["bench", "completions", "demo", "doctor", "info", "man", "replay", "sweep", "help"];
+const COMMANDS: [&str; 10] =
+    ["bench", "completions", "demo", "doctor", "draw", "info", "man", "replay", "sweep", "help"];
 
 #[test]
 fn the_software_device_is_described_with_its_adapter() {
@@ -47,6 +48,45 @@ fn before_and_after_compute_the_same_and_differ_in_cost() {
     let human = text(&dxgrt(&["demo", "--epochs", "1", "--latency", "zero"]));
     assert!(human.contains("before: one by one") && human.contains("after: batched"), "{human}");
     assert!(human.contains("bit for bit") && human.contains("Nothing is modelled here"), "{human}");
+}
+
+#[test]
+fn both_runs_are_drawn_into_one_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let drawing = folder.path().join("timeline.json").display().to_string();
+    for (command, labels) in [
+        (vec!["demo", "--epochs", "1", "--latency", "zero"], ["one-by-one: engines", "batched: scheduler"]),
+        (vec!["bench", "--quick"], ["w1a: streams", "w1c: submissions"]),
+    ] {
+        text(&dxgrt(&[command.as_slice(), &["--perfetto", &drawing]].concat()));
+        let document: Value = serde_json::from_slice(&std::fs::read(&drawing).expect("written")).expect("JSON");
+        let events = document["traceEvents"].as_array().expect("a list");
+        for label in labels {
+            assert!(events.iter().any(|event| event["args"]["name"] == label), "{label} is not drawn");
+        }
+    }
+    let output = dxgrt(&["demo", "--perfetto", "/no/such/folder/x"]);
+    let sentence = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && sentence.contains("/no/such/folder/x cannot be written"), "{sentence}");
+}
+
+#[test]
+fn before_and_after_are_drawn_from_a_recorded_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (recorded, svg) = (path("demo.json"), path("before-after.svg"));
+    text(&dxgrt(&["demo", "--epochs", "1", "--latency", "default", "--perfetto", &recorded]));
+    let strips = json(&dxgrt(&["draw", &recorded, "--svg", &svg, "--json"]));
+    let runs: Vec<&str> = strips.as_array().expect("a list").iter().filter_map(|strip| strip["run"].as_str()).collect();
+    assert_eq!(runs, ["one-by-one", "batched"]);
+    let drawing = std::fs::read_to_string(&svg).expect("written");
+    assert!(drawing.contains("one-by-one: ") && drawing.contains("submitting") && drawing.ends_with("</svg>\n"));
+    for (content, sentence) in [("x", "is no timeline"), ("{}", "has no runs")] {
+        std::fs::write(&recorded, content).expect("written");
+        let output = dxgrt(&["draw", &recorded, "--svg", &svg]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&output.stderr).contains(sentence));
+    }
 }
 
 #[test]

@@ -7,6 +7,8 @@
 //!
 //! The work is that of the example `digits`, from the same library.
 
+use std::path::PathBuf;
+
 use anstyle::{AnsiColor, Style};
 use dxg_examples::classifier::{self, Learned};
 use dxg_examples::{DeviceOptions, Digits, Figures, Latency, Mode, block_on};
@@ -14,6 +16,7 @@ use dxg_runtime::{Device, DeviceKind};
 use serde::Serialize;
 
 use crate::commands::{Outcome, Verdict};
+use crate::drawing::Drawing;
 use crate::output::{OutputOptions, Progress};
 
 /// Characters of the longest bar.
@@ -35,6 +38,9 @@ pub struct Arguments {
     /// Passes over the training set
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     epochs: u32,
+    /// Draw both runs at the first latencies into this file, for ui.perfetto.dev
+    #[arg(long, value_name = "FILE")]
+    perfetto: Option<PathBuf>,
     #[command(flatten)]
     output: OutputOptions,
 }
@@ -68,6 +74,7 @@ impl Arguments {
         let digits = Digits::load(7)?;
         let mut first: Option<Learned> = None;
         let mut accuracy = 0.0;
+        let mut drawing = self.perfetto.as_deref().map(Drawing::create).transpose()?;
         let mut comparisons = Vec::new();
         for latency in latencies {
             let options = DeviceOptions { device: self.device.clone(), latency: latency.clone(), json: false };
@@ -76,7 +83,11 @@ impl Arguments {
             for mode in MODES {
                 let device = options.open(mode, &latency)?;
                 modelled = device.info().kind() == DeviceKind::Software;
+                let recording = drawing.as_ref().map(|_| device.record_timeline()).transpose()?;
                 let run = self.work(&device, mode, &digits)?;
+                if let (Some(drawing), Some(recording)) = (&mut drawing, recording) {
+                    drawing.add(recording, mode.name())?;
+                }
                 match &first {
                     Some(expected) => expected.check_equal(&run.learned, mode)?,
                     None => first = Some(run.learned),
@@ -84,6 +95,7 @@ impl Arguments {
                 accuracy = run.accuracy;
                 figures.push(run.total);
             }
+            drawing.take().map(Drawing::finish).transpose()?;
             let latency = modelled.then(|| latency.to_string());
             comparisons.push(Comparison { latency, before: figures[0], after: figures[1] });
             if !modelled {

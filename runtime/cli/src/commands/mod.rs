@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod demo;
 pub mod doctor;
+pub mod draw;
 pub mod info;
 pub mod manual;
 pub mod replay;
