@@ -4,6 +4,7 @@
 //! either one JSON document on stdout or tables for people; everything else goes to stderr.
 #![deny(missing_docs)]
 
+pub mod classifier;
 mod digits;
 mod figures;
 mod options;

@@ -103,6 +103,17 @@ impl Latency {
     }
 }
 
+impl std::fmt::Display for Latency {
+    /// The word or path of the command line.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Latency::Default => f.write_str("default"),
+            Latency::Zero => f.write_str("zero"),
+            Latency::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
 impl FromStr for Latency {
     type Err = std::convert::Infallible;
 

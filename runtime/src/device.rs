@@ -208,6 +208,33 @@ impl Drop for DeviceShared {
 ///
 /// The device stays open as long as a handle, a stream, or a buffer of it lives. When the last one goes, accepted work is
 /// still completed, without anybody waiting for it.
+///
+/// # Watching it
+///
+/// [`Device::stats`] counts, [`Device::report`] says in words what limits the program, and [`Device::record_timeline`] draws it.
+/// Through `tracing` come errors and warnings, and at level `TRACE` (batches and fences in steady state, nothing for a single
+/// operation):
+///
+/// | target | event | fields |
+/// |---|---|---|
+/// | `dxgrt::batch` | `batch submitted` | `id`, `queue`, `operations`, `waves`, `groups`, `bytes`, `ring_bytes`, `fence`, `reason` |
+/// | `dxgrt::progress` | `fence moved` | `queue`, `value` |
+///
+/// With the feature `metrics` the same goes to the `metrics` facade, with the label `device`; install a recorder before the device
+/// is opened:
+///
+/// | metric | kind | what |
+/// |---|---|---|
+/// | `dxgrt_operations_total` | counter | operations taken in |
+/// | `dxgrt_waits_total` | counter | times somebody came to wait |
+/// | `dxgrt_batches_total` | counter | submissions, by the label `reason` |
+/// | `dxgrt_batch_operations` | histogram | operations of a batch |
+/// | `dxgrt_batch_seconds` | histogram | from the submission of a batch until its fence was seen |
+/// | `dxgrt_submit_seconds` | histogram | what a submission cost the caller |
+/// | `dxgrt_backpressure_seconds` | histogram | how long a call waited for room |
+/// | `dxgrt_operations_in_flight`, `dxgrt_batches_in_flight` | gauge | submitted and not yet complete |
+/// | `dxgrt_ring_bytes_total` | counter | bytes of submissions in the VM's ring |
+/// | `dxgrt_failures_total` | counter | operations that failed |
 #[derive(Clone)]
 pub struct Device {
     shared: Arc<DeviceShared>,

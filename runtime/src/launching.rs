@@ -10,8 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::args::Args;
 use crate::completion::Completion;
-use crate::core::admission::Enter;
-use crate::driver::{Entry, Refused};
+use crate::driver::{Entry, Refused, WaitForRoom};
 use crate::error::Result;
 use crate::grid::Grid;
 use crate::kernel::Kernel;
@@ -28,7 +27,7 @@ pub struct Launching<'a> {
     grid: Grid,
     args: Args,
     /// The wait for room, where there was none.
-    room: Option<Enter<'a>>,
+    room: Option<WaitForRoom<'a>>,
 }
 
 impl<'a> Launching<'a> {
@@ -51,10 +50,10 @@ impl<'a> Launching<'a> {
     fn poll_for_room(&mut self, checked: Option<CheckedLaunch>, cx: &mut Context<'_>) -> Poll<Result<Completion>> {
         let StreamCore { engine, shared } = &*self.stream.inner.core;
         loop {
-            let room = self.room.get_or_insert_with(|| engine.begin_wait_for_room(shared, 1));
+            let room = self.room.get_or_insert_with(|| engine.wait_for_room(shared, 1));
             let permit = ready!(Pin::new(room).poll(cx));
             self.room = None;
-            match engine.permitted_entry(shared, engine.end_wait_for_room(shared, 1, permit)?) {
+            match engine.permitted_entry(shared, permit?) {
                 Ok(entry) => return Poll::Ready(Ok(self.push(checked, entry))),
                 Err(Refused::Failed(error)) => return Poll::Ready(Err(error)),
                 Err(Refused::Full(_)) => {}

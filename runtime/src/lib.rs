@@ -54,6 +54,7 @@
 //! covers their launches ([`ModuleSource`]).
 #![deny(missing_docs)]
 
+mod advice;
 mod arg_bytes;
 mod args;
 mod backend;
@@ -82,7 +83,6 @@ mod memory;
 mod module;
 mod op;
 mod open;
-#[cfg(feature = "sim")]
 pub mod perfetto;
 mod pod;
 mod prepared;
@@ -97,7 +97,9 @@ pub mod sim;
 mod stats;
 mod stream;
 mod sync;
+mod timeline;
 
+pub use advice::{Advice, Report};
 pub use args::{Args, Argument, BufferArg};
 pub use buffer::{Buffer, BufferSlice};
 pub use command::Command;
@@ -122,6 +124,7 @@ pub use prepared::PreparedLaunch;
 pub use selector::{DEVICE_VARIABLE, DeviceKind, Selector};
 pub use stats::{FlushCounts, MemoryInfo, Stats};
 pub use stream::{Priority, Stream, StreamBuilder};
+pub use timeline::{TIMELINE_PROCESSES, TimelineRecording, TimelineSummary};
 
 /// Bytes that an operation takes from its acceptance to its batch, links included: what `dxgrt bench` tells.
 #[doc(hidden)]

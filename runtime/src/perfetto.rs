@@ -161,7 +161,17 @@ impl<W: Write> Perfetto<W> {
 
     /// A string with its quotes, escaped.
     fn text(&mut self, text: &str) -> io::Result<()> {
-        serde_json::to_writer(&mut self.out, text).map_err(io::Error::from)
+        self.out.write_all(b"\"")?;
+        let mut rest = text;
+        while let Some(at) = rest.find(|letter: char| matches!(letter, '"' | '\\') || letter < ' ') {
+            let (plain, special) = rest.split_at(at);
+            self.out.write_all(plain.as_bytes())?;
+            // All of them are one byte long.
+            write!(self.out, "\\u{:04x}", special.as_bytes()[0])?;
+            rest = &special[1..];
+        }
+        self.out.write_all(rest.as_bytes())?;
+        self.out.write_all(b"\"")
     }
 }
 

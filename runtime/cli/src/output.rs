@@ -1,10 +1,13 @@
 //! What every subcommand prints, and where: results to stdout, everything else to stderr.
 //!
+//! Colours are for terminals: [`print_line`] takes them out elsewhere, and where `NO_COLOR` asks for none.
+//!
 //! With `--json` stdout gets exactly one document. A progress bar is drawn only where stderr is a terminal, and only once
 //! something has taken a second. Whoever reads stdout may close it early: that ends the output and is no error.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -34,10 +37,15 @@ impl OutputOptions {
     }
 }
 
-/// Writes text and a line end to stdout.
+/// Writes text and a line end to stdout. Colours in it reach terminals only, and none where `NO_COLOR` is set.
 pub fn print_line(text: &str) -> Outcome<()> {
-    let mut stdout = io::stdout().lock();
-    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+    print_text(format!("{text}\n").as_bytes())
+}
+
+/// Writes bytes of text to stdout, as they are.
+pub fn print_text(text: &[u8]) -> Outcome<()> {
+    let mut stdout = anstream::stdout().lock();
+    match stdout.write_all(text).and_then(|()| stdout.flush()) {
         // The reader has seen enough.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => Ok(written?),
@@ -50,9 +58,20 @@ pub fn complain(sentence: &str) {
     let _unheard = writeln!(io::stderr(), "error: {sentence}");
 }
 
+/// Writes a warning's sentence to stderr.
+pub fn warn(sentence: &str) {
+    // As above.
+    let _unheard = writeln!(io::stderr(), "warning: {sentence}");
+}
+
 /// How far a subcommand has come: a bar on stderr, where that is a terminal and it takes long enough.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Progress {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
     bar: ProgressBar,
     begun: Instant,
     shown: AtomicBool,
@@ -66,20 +85,21 @@ impl Progress {
             bar.set_style(style);
         }
         bar.set_message(what.to_owned());
-        Progress { bar, begun: Instant::now(), shown: AtomicBool::new(false) }
+        Progress { shared: Arc::new(Shared { bar, begun: Instant::now(), shown: AtomicBool::new(false) }) }
     }
 
     /// So many steps more are done.
     pub fn advance(&self, steps: u64) {
-        if self.begun.elapsed() >= PATIENCE && !self.shown.swap(true, Ordering::Relaxed) {
+        let Shared { bar, begun, shown } = &*self.shared;
+        if begun.elapsed() >= PATIENCE && !shown.swap(true, Ordering::Relaxed) {
             // Draws nothing where stderr is no terminal.
-            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+            bar.set_draw_target(ProgressDrawTarget::stderr());
         }
-        self.bar.inc(steps);
+        bar.inc(steps);
     }
 }
 
-impl Drop for Progress {
+impl Drop for Shared {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

@@ -6,7 +6,10 @@
 //!
 //! Any task comes here; nothing is locked, and nothing allocates.
 
+use std::future::Future;
 use std::ops::Range;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use dxg_scheduler::Operation;
 
@@ -55,6 +58,34 @@ impl Entry<'_> {
         let ticket = self.claim.push(make);
         self.engine.drive_at_times(&(ticket..ticket + 1));
         ticket
+    }
+}
+
+/// The future of [`Engine::wait_for_room`].
+pub(crate) struct WaitForRoom<'a> {
+    engine: &'a Engine,
+    stream: &'a StreamShared,
+    n: usize,
+    enter: Enter<'a>,
+    #[cfg(feature = "metrics")]
+    begun: std::time::Instant,
+}
+
+impl<'a> Future for WaitForRoom<'a> {
+    type Output = Result<Permit<'a>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let permit = ready!(Pin::new(&mut self.enter).poll(cx));
+        #[cfg(feature = "metrics")]
+        self.engine.meter.waited_for_room(self.begun.elapsed());
+        let permit = permit.map_err(|full| match full {
+            admission::Full::Never { most } => too_many(self.n, most),
+            admission::Full::Closed => self.engine.why_closed(),
+            // The wait is for both levels; neither is an error of it.
+            admission::Full::Stream | admission::Full::Global => Error::invalid("the wait for room was given up"),
+        })?;
+        self.engine.check_stream(self.stream)?;
+        Poll::Ready(Ok(permit))
     }
 }
 
@@ -127,36 +158,25 @@ impl Engine {
 
     /// Waits until the stream has room for `n` more operations, and takes it. Cancel safe: room that is given to a
     /// dropped future goes to the next in line.
-    pub(crate) async fn room<'a>(&self, stream: &'a StreamShared, n: usize) -> Result<Permit<'a>> {
+    pub(crate) async fn room<'a>(&'a self, stream: &'a StreamShared, n: usize) -> Result<Permit<'a>> {
         self.check_stream(stream)?;
-        let permit = self.begin_wait_for_room(stream, n).await;
-        self.end_wait_for_room(stream, n, permit)
+        self.wait_for_room(stream, n).await
     }
 
-    /// The parts of [`Engine::room`], for futures written by hand.
-    pub(crate) fn begin_wait_for_room<'a>(&self, stream: &'a StreamShared, n: usize) -> Enter<'a> {
+    /// As [`Engine::room`], for futures written by hand, which have looked at the stream.
+    pub(crate) fn wait_for_room<'a>(&'a self, stream: &'a StreamShared, n: usize) -> WaitForRoom<'a> {
         // Who waits for room waits for everything that takes it.
         if !mutated(Mutation::RoomFlushesNothing) {
             self.flush_everything();
         }
-        stream.gate.enter(u32::try_from(n).unwrap_or(u32::MAX))
-    }
-
-    /// See [`Engine::begin_wait_for_room`].
-    pub(crate) fn end_wait_for_room<'a>(
-        &self,
-        stream: &StreamShared,
-        n: usize,
-        permit: Result<Permit<'a>, admission::Full>,
-    ) -> Result<Permit<'a>> {
-        let permit = permit.map_err(|full| match full {
-            admission::Full::Never { most } => too_many(n, most),
-            admission::Full::Closed => self.why_closed(),
-            // The wait is for both levels; neither is an error of it.
-            admission::Full::Stream | admission::Full::Global => Error::invalid("the wait for room was given up"),
-        })?;
-        self.check_stream(stream)?;
-        Ok(permit)
+        WaitForRoom {
+            engine: self,
+            stream,
+            n,
+            enter: stream.gate.enter(u32::try_from(n).unwrap_or(u32::MAX)),
+            #[cfg(feature = "metrics")]
+            begun: std::time::Instant::now(),
+        }
     }
 
     /// Accepts as many operations as the permit is for.

@@ -46,6 +46,10 @@ pub(crate) struct Counters {
     pub(crate) armed_waits: Counter,
     pub(crate) device_wakes: Counter,
     pub(crate) failures: Counter,
+    /// Times somebody came to wait.
+    pub(crate) waits: Counter,
+    /// Streams that had operations.
+    pub(crate) streams: Counter,
     flushes: [Counter; FlushReason::COUNT],
 }
 
@@ -58,6 +62,11 @@ impl Counters {
             OpKind::Fill { .. } => self.fills.bump(),
             OpKind::Record { .. } | OpKind::Wait(_) | OpKind::Marker(_) => {}
         }
+    }
+
+    /// Counts somebody who came to wait. Role holder only.
+    pub(crate) fn count_wait(&self) {
+        self.waits.bump();
     }
 
     /// Counts a batch that was handed over.

@@ -57,6 +57,7 @@ impl Intake<'_> {
         }
         // The registry knows every stream that a task can have enqueued to: it is entered before its handle exists.
         let Some(shared) = self.engine.stream(id) else { return };
+        self.engine.counters.streams.add(1);
         self.scheduler.handle_stream(id, shared.priority);
         if self.streams.len() <= index {
             self.streams.resize(index + 1, None);

@@ -14,6 +14,7 @@
 //! | `promised` (somebody is about to drive) | any task; see [`waiting`] |
 //! | `patience` (how long who waits looks at fences) | any task; see [`patience`] |
 //! | `memory` (who waits for host memory) | any task; see [`Room`] |
+//! | `timeline` (a recording, if one runs) | the holder of the driver role, behind a lock; see [`observe`] |
 //! | `refusal` | written once (lost) or at shutdown; read before every acceptance |
 
 use std::sync::Arc;
@@ -48,6 +49,9 @@ mod loom_events;
 #[cfg(all(test, dxg_loom))]
 mod loom_sleep;
 mod loss;
+#[cfg(feature = "metrics")]
+mod meter;
+mod observe;
 mod overflow;
 mod patience;
 mod registry;
@@ -57,14 +61,16 @@ mod spread;
 mod state;
 mod stream;
 mod submitters;
+mod tally;
 #[cfg(feature = "tokio")]
 mod task;
 mod thread;
 mod waiting;
 mod wake;
 
-pub(crate) use accept::{Entry, Refused};
+pub(crate) use accept::{Entry, Refused, WaitForRoom};
 pub(crate) use stream::{Cause, StreamShared};
+pub(crate) use tally::{KernelTally, Tally};
 pub(crate) use waiting::Waiting;
 
 use counters::Counters;
@@ -139,6 +145,11 @@ pub(crate) struct Engine {
     submitters: Submitters,
     pub(crate) memory: Arc<Room>,
     pub(crate) counters: Counters,
+    pub(crate) timeline: observe::TimelineSlot,
+    #[cfg(feature = "metrics")]
+    meter: meter::Meter,
+    /// Round trips that opening the device took.
+    pub(crate) opening: u64,
 }
 
 /// Told when the engine has closed.
@@ -182,6 +193,10 @@ impl Engine {
             doze: Doze::new(),
             wake: WakeFd::new().map_err(|error| Error::driver("eventfd", error))?,
             counters: Counters::default(),
+            timeline: observe::TimelineSlot::default(),
+            #[cfg(feature = "metrics")]
+            meter: meter::Meter::new(backend.info()),
+            opening: backend.traffic().round_trips,
             submitters: Submitters::new(&*backend),
             memory: Arc::new(Room::new()),
             backend,

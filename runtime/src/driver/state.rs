@@ -15,10 +15,12 @@ use dxg_scheduler::{Batch, Config, Nanos, Operation, QueueId, Scheduler, StreamI
 use smallvec::SmallVec;
 
 use super::intake::Intake;
+use super::observe::Event;
 use super::silence::{Shown, Silence};
 use super::spread::Spread;
 use super::stream::StreamShared;
 use super::submitters::Outcome;
+use super::tally::Tally;
 use super::{Control, Engine, loss};
 use crate::backend::{Delivery, SubmitError, Submitted};
 use crate::core::doze::Need;
@@ -56,6 +58,7 @@ pub(super) struct State {
     spread: Spread,
     silence: Silence,
     pub(super) queues: Vec<Queue>,
+    pub(super) tally: Tally,
     pub(super) lost: bool,
     /// A panic left this state as it was in the middle of a step: nothing of it is used any more.
     pub(super) broken: bool,
@@ -110,6 +113,7 @@ impl State {
             spread: Spread::default(),
             silence: Silence::default(),
             queues: (0..queues).map(|_| Queue::default()).collect(),
+            tally: Tally::default(),
             lost: false,
             broken: false,
         }
@@ -205,11 +209,16 @@ impl State {
     }
 
     fn take_in(&mut self, engine: &Engine, now: Nanos) -> usize {
-        let mut taken = 0;
+        let (mut taken, mut last) = (0, 0);
         let Self { operations, scheduler, streams, spread, lost, .. } = self;
         let mut intake = Intake { engine, now, scheduler, streams, spread, lost: *lost };
-        while taken < DRAIN_BOUND && operations.pop_with(|_ticket, place| intake.accept(place)).is_some() {
+        while taken < DRAIN_BOUND
+            && operations.pop_with(|ticket, place| (last = ticket, intake.accept(place))).is_some()
+        {
             taken += 1;
+        }
+        if taken > 0 {
+            engine.notice(Event::TakenIn { at: now, last, count: taken });
         }
         if taken < DRAIN_BOUND {
             if !self.early.is_empty() {
@@ -283,7 +292,10 @@ impl State {
             {
                 self.early.push(control);
             }
-            Control::Waiter { stream, ticket } => self.scheduler.handle_waiter(now, stream, ticket),
+            Control::Waiter { stream, ticket } => {
+                engine.notice(Event::Waiter { at: now, stream, ticket });
+                self.scheduler.handle_waiter(now, stream, ticket);
+            }
             Control::Flush { stream } => {
                 self.scheduler.handle_flush(now, stream);
                 self.flush_what_is_claimed();
@@ -320,7 +332,7 @@ impl State {
                 continue;
             }
             self.queues[index].seen = value;
-            tracing::trace!(target: "dxgrt::progress", queue = index, value, "fence moved");
+            engine.notice(Event::Fence { at: now, queue: id, value });
             self.report_failures(engine, id);
             if let Err(impossible) = self.scheduler.handle_progress(now, id, value) {
                 let cause = engine.backend.health().err();
@@ -406,10 +418,14 @@ impl State {
                 Ok(sent) => {
                     self.unsent = false;
                     self.throttled = None;
-                    engine.counters.count_batch(&self.batch);
-                    trace_batch(&self.batch);
                     let (queue, fence) = (self.batch.queue, self.batch.fence);
                     let done = engine.now();
+                    let ring_bytes = match &sent {
+                        Sent::Submitted(submitted) => submitted.ring_bytes,
+                        Sent::Prepared(_) => 0,
+                    };
+                    self.tally.count(&self.batch);
+                    engine.notice(Event::Submitted { batch: &self.batch, begun, done, ring_bytes });
                     last = Some(done);
                     match sent {
                         Sent::Submitted(submitted) => {
@@ -555,20 +571,4 @@ impl State {
             !over
         });
     }
-}
-
-/// Tells the event stream of a batch. Costs a load where nobody listens.
-fn trace_batch(batch: &Batch<Op>) {
-    tracing::trace!(
-        target: "dxgrt::batch",
-        id = batch.id.0,
-        queue = batch.queue.0,
-        operations = batch.operations.len(),
-        waves = batch.waves.len(),
-        groups = batch.groups.len(),
-        bytes = batch.bytes,
-        fence = batch.fence,
-        reason = batch.reason.name(),
-        "batch submitted"
-    );
 }

@@ -1,6 +1,11 @@
 //! The subcommands, one module each: its arguments, what it does, what it prints.
 
 pub mod bench;
+pub mod demo;
+pub mod doctor;
+pub mod draw;
+pub mod info;
+pub mod manual;
 pub mod replay;
 pub mod run;
 pub mod selftest;

@@ -19,6 +19,7 @@ mod report;
 mod statistics;
 mod system;
 mod tasks;
+mod timeline;
 mod work;
 
 use std::process::{Command, Stdio};
@@ -58,6 +59,10 @@ pub struct Arguments {
     /// Instead of all that, show what the C library adds to a call of the runtime
     #[arg(long, conflicts_with_all = ["only", "breakdown"])]
     ffi: bool,
+    /// Instead of all that, record launches that are awaited one by one and launches in batches, and draw both into this file,
+    /// for ui.perfetto.dev
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["only", "check", "breakdown", "ffi"])]
+    perfetto: Option<std::path::PathBuf>,
     /// The C library to load; else the one beside this program, or where the system has it
     #[arg(long, value_name = "FILE", requires = "ffi")]
     library: Option<std::path::PathBuf>,
@@ -101,6 +106,11 @@ impl Arguments {
             let measured = ffi::measure(self.library.as_deref(), self.scale().rounds)?;
             self.output.print(&measured, || measured.text())?;
             return Ok(if self.check && !measured.holds() { Verdict::Broken } else { Verdict::Holds });
+        }
+        if let Some(path) = &self.perfetto {
+            let drawn = timeline::draw(path, self.scale())?;
+            self.output.print(&drawn, || timeline::text(&drawn, path))?;
+            return Ok(Verdict::Holds);
         }
         let mut report = Report {
             about: ABOUT.into(),

@@ -51,6 +51,11 @@ impl Ours {
         Ok(Ours { device, clients, sources: sources() })
     }
 
+    /// The device.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// The streams.
     pub fn clients(&self) -> &[OurClient] {
         &self.clients

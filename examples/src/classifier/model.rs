@@ -1,10 +1,10 @@
 //! The classifier on the device: a 64-64-10 perceptron, its training step of 28 launches, and its forward pass for
 //! single images.
 
-use dxg_examples::{CLASSES, Dataset, Outcome, PIXELS, Random};
 use dxg_runtime::{Buffer, Device, Stream, args};
 
-use crate::kernels::Kernels;
+use super::kernels::Kernels;
+use crate::{CLASSES, Dataset, Outcome, PIXELS, Random};
 
 /// Images in a training step.
 pub const BATCH: usize = 32;

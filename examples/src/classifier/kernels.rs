@@ -1,11 +1,11 @@
-//! The classifier's kernels: the functions of [`crate::math`], each with its typed parameters.
+//! The classifier's kernels: the functions of [`math`], each with its typed parameters.
 //!
 //! Parameters are the inputs, the output (of which a block gets its chunk), then the scalars.
 
-use dxg_examples::Outcome;
 use dxg_runtime::{Device, Kernel, Module, ModuleSource, RustKernel};
 
-use crate::math;
+use super::math;
+use crate::Outcome;
 
 /// The loaded kernels. The module lives as long as they do.
 pub struct Kernels {

@@ -1,10 +1,9 @@
 //! The same training as plain sequential calls, to compare the device's results with.
 
-use dxg_examples::{CLASSES, Dataset, Digits, Latency, Mode, PIXELS, Random, block_on, progress_bar};
-
-use crate::math::*;
-use crate::model::{BATCH, HIDDEN, initial_parameters};
-use crate::{Arguments, ModeChoice};
+use super::math::*;
+use super::model::{BATCH, HIDDEN, initial_parameters};
+use super::work;
+use crate::{CLASSES, Dataset, DeviceOptions, Digits, Latency, Mode, PIXELS, Random, block_on};
 
 /// Weights and losses after `epochs` epochs, computed without a device.
 fn train(data: &Dataset, seed: u64, epochs: usize) -> (Vec<u32>, Vec<u32>) {
@@ -73,13 +72,12 @@ fn gradients(
 
 #[test]
 fn the_device_learns_bit_for_bit_what_plain_calls_learn() {
-    let device = dxg_examples::DeviceOptions { device: "software".into(), latency: Latency::Zero, json: true };
-    let arguments = Arguments { device, mode: ModeChoice::Batched, epochs: 2, seed: 11 };
-    let digits = Digits::load(arguments.seed).unwrap();
-    let (weights, losses) = train(&digits.training, arguments.seed, 2);
-    let bar = progress_bar("test", 1);
+    let options = DeviceOptions { device: "software".into(), latency: Latency::Zero, json: true };
+    let digits = Digits::load(11).unwrap();
+    let (weights, losses) = train(&digits.training, 11, 2);
     for mode in [Mode::Batched, Mode::OneByOneSpin] {
-        let run = block_on(arguments.work(mode, &Latency::Zero, &digits, &bar)).unwrap();
+        let device = options.open(mode, &Latency::Zero).unwrap();
+        let run = block_on(work(&device, &digits, 2, 11, |_| {})).unwrap();
         assert_eq!(run.learned.losses, losses, "{mode:?}");
         assert!(run.learned.weights == weights, "{mode:?}: weights differ");
     }
