@@ -288,7 +288,7 @@ impl Device {
 
     /// A stream of normal priority.
     pub fn stream(&self) -> Result<Stream> {
-        Stream::new(&self.shared, Priority::Normal)
+        Stream::new(&self.shared, Priority::Normal, true)
     }
 
     /// A stream with settings of its own.

@@ -85,6 +85,8 @@ mod open;
 pub mod perfetto;
 mod pod;
 #[doc(hidden)]
+pub mod ptx;
+#[doc(hidden)]
 pub mod raw;
 mod request;
 mod selector;
@@ -108,7 +110,7 @@ pub use graph::{Graph, GraphBuilder, NodeId, Patch};
 pub use grid::{Extent, Grid};
 pub use host_buffer::{HostBuffer, HostRead, HostWrite};
 pub use info::{DeviceInfo, MAX_ARGUMENT_BYTES};
-pub use kernel::Kernel;
+pub use kernel::{Kernel, MergeSupport};
 pub use limits::{Bound, Limits, POLICY_VARIABLE, Policy};
 pub use module::{Module, ModuleSource};
 pub use open::DeviceBuilder;

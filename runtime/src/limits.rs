@@ -148,6 +148,9 @@ pub struct Limits {
     pub staging_bytes: u64,
     /// Device memory is taken from the driver in chunks of this size. *At opening.*
     pub memory_chunk_bytes: u64,
+    /// Host memory that is pinned for a `cuda` device, staging and host buffers included, at most; in WSL 2 there is little of
+    /// it. *At opening.*
+    pub pinned_bytes: u64,
 }
 
 impl Default for Limits {
@@ -167,6 +170,7 @@ impl Default for Limits {
             hardware_queues: config.queues,
             staging_bytes: 32 << 20,
             memory_chunk_bytes: 64 << 20,
+            pinned_bytes: 1 << 30,
         }
     }
 }
@@ -187,6 +191,7 @@ impl Limits {
         positive("limit hardware_queues", self.hardware_queues.into())?;
         positive("limit staging_bytes", self.staging_bytes)?;
         positive("limit memory_chunk_bytes", self.memory_chunk_bytes)?;
+        positive("limit pinned_bytes", self.pinned_bytes)?;
         self.stream_operations.check("limit stream_operations")?;
         self.device_operations.check("limit device_operations")?;
         let at_most = |name: &str, value: u64, most: u64| {
@@ -220,6 +225,7 @@ impl Limits {
             ("hardware_queues", u64::from(self.hardware_queues), u64::from(next.hardware_queues)),
             ("staging_bytes", self.staging_bytes, next.staging_bytes),
             ("memory_chunk_bytes", self.memory_chunk_bytes, next.memory_chunk_bytes),
+            ("pinned_bytes", self.pinned_bytes, next.pinned_bytes),
         ];
         let (opened, asked) = (self.device_operations.high, next.device_operations.high);
         if asked > opened {

@@ -1,5 +1,6 @@
 //! Opening a device: which one, with which settings.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use dxg_io::dev::DevDxg;
@@ -7,6 +8,7 @@ use dxg_io::software::kernel::KernelRegistry;
 use dxg_io::software::{Parameters, SoftwareAdapter};
 
 use crate::backend::Backend;
+use crate::backend::cuda::{self, CudaBackend, CudaOptions, FenceChoice};
 use crate::backend::dxg::{DxgBackend, OpenOptions};
 use crate::device::Device;
 use crate::driver::Place;
@@ -38,6 +40,15 @@ pub struct DeviceBuilder {
     policy: Option<Policy>,
     limits: Limits,
     attendant: Place,
+    cuda: CudaChoice,
+}
+
+/// What is chosen of a CUDA device.
+#[derive(Clone, Default)]
+struct CudaChoice {
+    library: Option<PathBuf>,
+    context: Option<usize>,
+    fence: FenceChoice,
 }
 
 impl DeviceBuilder {
@@ -79,6 +90,37 @@ impl DeviceBuilder {
         self
     }
 
+    /// The CUDA driver's library, where it is not the one that the system has; the variable `DXGRT_CUDA_LIBRARY` does the same.
+    /// It counts for a selector `cuda` only.
+    pub fn cuda_library(mut self, path: impl Into<PathBuf>) -> Self {
+        self.cuda.library = Some(path.into());
+        self
+    }
+
+    /// Opens the device on a context that the program has made, in place of the primary context of the GPU in the selector. A
+    /// program that uses the CUDA runtime, cudarc or PyTorch has the primary context, and needs nothing of this.
+    ///
+    /// # Safety
+    ///
+    /// `context` is a `CUcontext` of this process, and is not destroyed before the device, its buffers and whatever else
+    /// belongs to it are gone.
+    pub unsafe fn cuda_context(mut self, context: *mut std::ffi::c_void) -> Self {
+        self.cuda.context = Some(context.addr());
+        self
+    }
+
+    /// How fence values are written, for comparisons: the stream itself, a kernel, or events asked.
+    #[doc(hidden)]
+    pub fn cuda_fence(mut self, name: &str) -> Self {
+        self.cuda.fence = match name {
+            "write" => FenceChoice::WriteValue,
+            "kernel" => FenceChoice::Kernel,
+            "event" => FenceChoice::Event,
+            _ => FenceChoice::Best,
+        };
+        self
+    }
+
     /// Opens the device.
     pub fn open(self) -> Result<Device> {
         self.limits.check()?;
@@ -90,11 +132,30 @@ impl DeviceBuilder {
         let selector = match &self.selector {
             Some(text) => text.parse()?,
             None if self.adapter.is_some() => Selector::new(DeviceKind::Software, 0),
-            None => Selector::from_environment()?.unwrap_or_else(default_selector),
+            None if self.parameters.is_some() => {
+                Selector::from_environment()?.unwrap_or(Selector::new(DeviceKind::Software, 0))
+            }
+            None => match Selector::from_environment()? {
+                Some(selector) => selector,
+                None => return self.open_preferred(policy),
+            },
         };
         let settings = Settings { policy, limits: self.limits };
         let attendant = self.attendant.clone();
         Device::over(self.backend(selector)?, settings, attendant)
+    }
+
+    /// `cuda` if it is usable, else `software`; never `dxg`, which cannot launch.
+    fn open_preferred(self, policy: Policy) -> Result<Device> {
+        let settings = Settings { policy, limits: self.limits };
+        let attendant = self.attendant.clone();
+        if cuda::count(self.cuda.library.clone()).is_ok() {
+            match self.clone().backend(Selector::new(DeviceKind::Cuda, 0)) {
+                Ok(backend) => return Device::over(backend, settings, attendant),
+                Err(error) => tracing::warn!(%error, "the GPU is not usable; opening the software device"),
+            }
+        }
+        Device::over(self.backend(Selector::new(DeviceKind::Software, 0))?, settings, attendant)
     }
 
     fn backend(self, selector: Selector) -> Result<Arc<dyn Backend>> {
@@ -124,10 +185,26 @@ impl DeviceBuilder {
                 open_software(&adapter, selector, &self.limits)
             }
             DeviceKind::Dxg => open_node(selector, &self.limits),
-            DeviceKind::Cuda => Err(no_device(
-                selector,
-                "this build has no cuda backend; use `software`, which runs the same programs on the CPU".into(),
-            )),
+            DeviceKind::Cuda => Ok(Arc::new(CudaBackend::open(&self.cuda_options(selector))?)),
+        }
+    }
+}
+
+impl DeviceBuilder {
+    fn cuda_options(&self, selector: Selector) -> CudaOptions {
+        let limits = &self.limits;
+        CudaOptions {
+            selector,
+            place: match self.cuda.context {
+                Some(handle) => cuda::Place::Foreign(handle),
+                None => cuda::Place::Primary(selector.index()),
+            },
+            library: self.cuda.library.clone(),
+            queues: limits.hardware_queues.min(cuda::QUEUES_MAX),
+            batch_operations: limits.batch_operations as usize,
+            batch_bytes: limits.batch_bytes as usize,
+            pinned_bytes: limits.pinned_bytes,
+            fence: self.cuda.fence,
         }
     }
 }
@@ -140,11 +217,6 @@ impl std::fmt::Debug for DeviceBuilder {
             .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
-}
-
-/// The device of a program that names none: never `dxg`, which cannot launch. This build has no cuda backend to prefer.
-fn default_selector() -> Selector {
-    Selector::new(DeviceKind::Software, 0)
 }
 
 fn no_device(selector: Selector, reason: String) -> Error {
@@ -199,5 +271,11 @@ pub(crate) fn enumerate() -> Vec<DeviceInfo> {
         backend.close();
         Some(info)
     });
-    software().into_iter().chain(nodes).collect()
+    let cuda = (0..cuda::count(None).unwrap_or(0)).filter_map(|index| {
+        let selector = Selector::new(DeviceKind::Cuda, index);
+        let limits = Limits { batch_operations: 1, batch_bytes: 4096, hardware_queues: 1, ..Limits::default() };
+        let builder = DeviceBuilder { limits, ..DeviceBuilder::default() };
+        Some(CudaBackend::open(&builder.cuda_options(selector)).ok()?.info().clone())
+    });
+    software().into_iter().chain(nodes).chain(cuda).collect()
 }

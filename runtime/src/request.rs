@@ -221,6 +221,7 @@ pub(crate) struct CheckedLaunch {
     cost: CostKey,
     bytes: u32,
     declared: bool,
+    merges: bool,
 }
 
 impl CheckedLaunch {
@@ -280,6 +281,7 @@ impl CheckedLaunch {
             // At most 4096 bytes of arguments and as many accesses as fit them twice over.
             bytes: u32::try_from(LAUNCH_BYTES + packed).unwrap_or(u32::MAX),
             declared,
+            merges: kernel.merges,
         }
     }
 
@@ -314,7 +316,7 @@ impl CheckedLaunch {
         } else {
             Hazard::Declared(accesses.partial())
         };
-        let work = Work::Launch { merge: Some(kernel.id), blocks: self.blocks, cost: self.cost };
+        let work = Work::Launch { merge: self.merges.then_some(kernel.id), blocks: self.blocks, cost: self.cost };
         let launch = Launch { kernel, shape: self.shape, args, blocks };
         Operation {
             stream,
@@ -350,7 +352,8 @@ fn check_grid(info: &DeviceInfo, kernel: &LoadedKernel, grid: Grid) -> Result<Sh
         && within(threads, &info.max_threads)
         && grid.block_count() <= info.max_block_count
         && grid.threads_per_block() <= u64::from(info.max_threads_per_block)
-        && grid.shared() <= info.max_shared_bytes;
+        && grid.threads_per_block() <= u64::from(kernel.limits.max_threads)
+        && grid.shared() <= info.max_shared_bytes.min(kernel.limits.max_shared_bytes);
     // Within the limits of the device, so within those of the shape.
     match Shape::new(blocks, threads, grid.shared()) {
         Some(shape) if fits => Ok(shape),
@@ -382,6 +385,20 @@ fn refuse_grid(info: &DeviceInfo, kernel: &LoadedKernel, grid: Grid) -> Error {
             info.max_threads_per_block
         ));
     }
+    if grid.threads_per_block() > u64::from(kernel.limits.max_threads) {
+        return refuse(format!(
+            "{} threads in a block; with the registers that this kernel needs the device takes {}",
+            grid.threads_per_block(),
+            kernel.limits.max_threads
+        ));
+    }
+    if grid.shared() > kernel.limits.max_shared_bytes && grid.shared() <= info.max_shared_bytes {
+        return refuse(format!(
+            "{} bytes of shared memory; beside what the kernel has by itself the device has {}",
+            grid.shared(),
+            kernel.limits.max_shared_bytes
+        ));
+    }
     if grid.shared() > info.max_shared_bytes {
         return refuse(format!("{} bytes of shared memory; the device has {}", grid.shared(), info.max_shared_bytes));
     }
@@ -404,13 +421,26 @@ fn check_args(kernel: &LoadedKernel, args: &Args) -> Result<()> {
         ));
     }
     let Some(signature) = &kernel.signature else {
-        return Ok(());
+        return match kernel.limits.args_size {
+            Some(size) => check_size(size as usize, args).or_else(refuse),
+            None => Ok(()),
+        };
     };
     let checked = if args.raw { check_raw(signature, args) } else { check_slots(signature, &args.slots) };
     match checked {
         Ok(()) => Ok(()),
         Err(reason) => refuse(reason),
     }
+}
+
+/// Arguments of a kernel that tells only how many bytes it takes. A structure may have padding at its end.
+fn check_size(size: usize, args: &Args) -> Result<(), String> {
+    let given = args.bytes.len();
+    if given >= size && given <= size.next_multiple_of(16) {
+        return Ok(());
+    }
+    let count = if args.raw { String::new() } else { format!(" in {} arguments", args.slots.len()) };
+    Err(format!("{given} bytes{count} given; the kernel takes {size} bytes: check number, types and order"))
 }
 
 #[inline]

@@ -25,9 +25,12 @@ use smallvec::SmallVec;
 
 use crate::error::{Error, LostCause, Result};
 use crate::info::DeviceInfo;
+use crate::kernel::MergeSupport;
 use crate::op::Op;
 
+pub(crate) mod cuda;
 pub(crate) mod dxg;
+mod ring;
 
 /// Streams of one device, at most: each has a place where its failure is recorded, and ids are below this.
 pub(crate) const STREAMS_MAX: u32 = 1 << 16;
@@ -216,8 +219,10 @@ pub(crate) enum ModuleImage {
     Rust(Vec<RustKernel>),
     /// A native object for the software adapter. Whoever made it promised that it is trusted code.
     Native(bytes::Bytes),
-    /// PTX text.
-    Ptx(#[expect(dead_code, reason = "no backend of this version runs PTX")] Arc<str>),
+    /// PTX text, for CUDA; `merge`: its launches may be merged. As for native objects, it is trusted.
+    Ptx { text: Arc<str>, merge: bool },
+    /// Machine code of a CUDA device. As for native objects, it is trusted.
+    Cubin(bytes::Bytes),
 }
 
 /// A loaded module.
@@ -239,9 +244,29 @@ pub(crate) struct LoadedKernel {
     pub name: Arc<str>,
     /// Its parameters, where the image tells them.
     pub signature: Option<Arc<Signature>>,
-    /// Keeps the image loaded.
-    #[expect(dead_code, reason = "held for its drop")]
+    /// What its launches may ask for, beside the limits of the device.
+    pub limits: KernelLimits,
+    /// Whether launches of it are merged.
+    pub merge: MergeSupport,
+    /// What the backend needs of it; keeps the image loaded.
     pub owner: Arc<dyn Any + Send + Sync>,
+}
+
+/// What launches of one kernel may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KernelLimits {
+    /// Threads of a block.
+    pub max_threads: u32,
+    /// Dynamic shared memory of a block.
+    pub max_shared_bytes: u32,
+    /// Bytes of arguments that it takes, where the image tells.
+    pub args_size: Option<u32>,
+}
+
+impl Default for KernelLimits {
+    fn default() -> Self {
+        KernelLimits { max_threads: u32::MAX, max_shared_bytes: u32::MAX, args_size: None }
+    }
 }
 
 /// Messages on the bus since the device was opened.

@@ -11,7 +11,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::command_ring::CommandRing;
+use crate::backend::ring::CommandRing;
 use super::complete::Sleeper;
 use super::control::ControlMemory;
 use super::link::{DeviceLink, QueueLink};

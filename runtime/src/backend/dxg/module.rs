@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use dxg_io::software::kernel::{KernelError, KernelId, KernelRegistry, NativeModule};
 
-use crate::backend::{BackendModule, LoadedKernel, ModuleImage};
+use crate::backend::{BackendModule, KernelLimits, LoadedKernel, ModuleImage};
 use crate::error::{Error, Result};
+use crate::kernel::MergeSupport;
 
 /// What one load registered.
 struct Image {
@@ -48,7 +49,7 @@ pub(super) fn load(registry: &KernelRegistry, images: &[ModuleImage]) -> Result<
                 let module = unsafe { registry.load_native(bytes) }.map_err(bad_native)?;
                 image.native.push(module);
             }
-            ModuleImage::Ptx(_) => {}
+            ModuleImage::Ptx { .. } | ModuleImage::Cubin(_) => {}
         }
     }
     if image.rust.is_empty() && image.native.is_empty() {
@@ -60,7 +61,8 @@ pub(super) fn load(registry: &KernelRegistry, images: &[ModuleImage]) -> Result<
     let kernels = listed
         .into_iter()
         .map(|(id, name, signature)| {
-            Arc::new(LoadedKernel { id: id.0, name, signature: Some(signature), owner: image.clone() })
+            let (limits, merge, owner) = (KernelLimits::default(), MergeSupport::Merged, image.clone());
+            Arc::new(LoadedKernel { id: id.0, name, signature: Some(signature), limits, merge, owner })
         })
         .collect();
     Ok(BackendModule { kernels, find: Some(Box::new(move |name| find_native(&image, name))) })
@@ -70,8 +72,15 @@ fn find_native(image: &Arc<Image>, name: &str) -> Result<Arc<LoadedKernel>> {
     for module in &image.native {
         match module.kernel(name) {
             Ok(id) => {
-                let owner = image.clone();
-                return Ok(Arc::new(LoadedKernel { id: id.0, name: name.into(), signature: None, owner }));
+                let (limits, merge, owner) = (KernelLimits::default(), MergeSupport::Merged, image.clone());
+                return Ok(Arc::new(LoadedKernel {
+                    id: id.0,
+                    name: name.into(),
+                    signature: None,
+                    limits,
+                    merge,
+                    owner,
+                }));
             }
             Err(KernelError::NotFound { .. }) => {}
             Err(other) => return Err(bad_native(other)),
@@ -103,7 +112,7 @@ mod tests {
     #[test]
     fn kernels_stay_registered_as_long_as_one_of_them_lives() {
         let registry = KernelRegistry::new();
-        let images = [ModuleImage::Rust(vec![nothing("a"), nothing("b")]), ModuleImage::Ptx("".into())];
+        let images = [ModuleImage::Rust(vec![nothing("a"), nothing("b")]), ModuleImage::Ptx { text: "".into(), merge: true }];
         let module = load(&registry, &images).expect("loads");
         let names: Vec<_> = module.kernels.iter().map(|kernel| &*kernel.name).collect();
         assert_eq!(names, ["a", "b"]);
@@ -127,7 +136,7 @@ mod tests {
     #[test]
     fn images_for_other_devices_only_are_refused_with_the_way_out() {
         let registry = KernelRegistry::new();
-        for images in [&[][..], &[ModuleImage::Ptx(".version 8.0".into())][..]] {
+        for images in [&[][..], &[ModuleImage::Ptx { text: ".version 8.0".into(), merge: true }][..]] {
             let error = load(&registry, images).err().expect("nothing to run").to_string();
             assert!(error.contains("cuda") && error.contains("Rust"), "{error}");
         }

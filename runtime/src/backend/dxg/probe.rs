@@ -20,7 +20,7 @@ use dxg_io::object::EventFd;
 use dxg_io::software::packet::{CommandWriter, Header};
 use dxg_scheduler::Nanos;
 
-use super::command_ring::Stretch;
+use crate::backend::ring::Stretch;
 use super::execution::Queue;
 use super::link::DeviceLink;
 use crate::backend::SubmissionCosts;

@@ -5,7 +5,7 @@
 //! | free part | holder of the driver role, under the queue's lock | nobody |
 //! | in-flight part | nobody | engine |
 
-use super::command_ring::Stretch;
+use crate::backend::ring::Stretch;
 use super::memory::MemorySource;
 use crate::backend::HostChunk;
 use crate::error::Result;

@@ -11,7 +11,7 @@ use dxg_io::software::packet::Full;
 use dxg_scheduler::{Batch, QueueId};
 use smallvec::SmallVec;
 
-use super::command_ring::Stretch;
+use crate::backend::ring::Stretch;
 use super::execution::{Execution, Queue, QueueState};
 use super::health;
 use super::lower::{bytes_at_most, lower};
