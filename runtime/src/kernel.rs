@@ -45,7 +45,9 @@ impl Kernel {
     /// Whether launches of it are merged with others into one, and why not.
     pub fn merge_support(&self) -> MergeSupport {
         match (&self.loaded.merge, self.merges) {
-            (MergeSupport::Merged, false) => MergeSupport::Single { reason: "merging was refused for the kernel".into() },
+            (MergeSupport::Merged, false) => {
+                MergeSupport::Single { reason: "merging was refused for the kernel".into() }
+            }
             (support, _) => support.clone(),
         }
     }

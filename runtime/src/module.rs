@@ -84,7 +84,9 @@ impl ModuleSource {
         if self.images.is_empty() {
             return Err(Error::BadImage {
                 format: "module",
-                reason: "it holds no image; add one with `rust`, `native_unchecked`, `ptx_unchecked` or `cubin_unchecked`".into(),
+                reason:
+                    "it holds no image; add one with `rust`, `native_unchecked`, `ptx_unchecked` or `cubin_unchecked`"
+                        .into(),
             });
         }
         Ok(&self.images)

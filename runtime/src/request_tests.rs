@@ -43,7 +43,14 @@ fn kernel(tag: DeviceTag, parameters: Option<&[(ParameterKind, ElementType)]>) -
         parameters.iter().for_each(|&(kind, element)| signature.push(kind, element));
         Arc::new(signature)
     });
-    let loaded = LoadedKernel { id: 7, name: "k".into(), signature, limits: KernelLimits::default(), merge: MergeSupport::Merged, owner: Arc::new(()) };
+    let loaded = LoadedKernel {
+        id: 7,
+        name: "k".into(),
+        signature,
+        limits: KernelLimits::default(),
+        merge: MergeSupport::Merged,
+        owner: Arc::new(()),
+    };
     Kernel { loaded: Arc::new(loaded), tag, merges: true }
 }
 

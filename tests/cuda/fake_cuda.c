@@ -165,7 +165,8 @@ static void axpy(const unsigned char *p, const struct block *b) {
     for (u32 t = 0; t < b->threads[0]; t++) {
         u32 i = b->group[0] * b->threads[0] + t;
         if (i >= n) return;
-        if (!reaches((u64)(x + i), 4) || !reaches((u64)(y + i), 4)) return;
+        u32 left = n - i < b->threads[0] ? n - i : b->threads[0];
+        if (!t && (!reaches((u64)(x + i), 4 * left) || !reaches((u64)(y + i), 4 * left))) return;
         y[i] += a * x[i];
     }
 }

@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         Some(first) if first.starts_with("cuda") => arguments.remove(0),
         _ => "cuda:0".to_owned(),
     };
-    let target = Target { selector, library: None };
+    let target = Target { selector, library: None, small: false };
     if arguments.first().is_some_and(|argument| argument == "--fault") {
         return fault(&target, arguments.get(1).map_or("", String::as_str));
     }

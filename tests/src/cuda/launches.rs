@@ -14,9 +14,10 @@ pub fn merged_equals_single(target: &Target) -> Outcome {
     }
     let streams = (0..40).map(|_| device.stream()).collect::<Result<Vec<_>, _>>()?;
     let mut random = Random::new(4);
-    for round in 0..10 {
+    let (rounds, largest) = if target.small { (3, 6_000) } else { (12, 300_000) };
+    for round in 0..rounds {
         // Equal grids, then mixed ones, then some that fill the device by themselves.
-        let most = [256, 3000, 300_000][round % 3];
+        let most = [256, 3000, largest][round % 3];
         let launches: Vec<Axpy> = (0..120).map(|_| Axpy::draw(&mut random, most)).collect();
         for kernel in [&merged, &merged.unmerged()] {
             block_on(async {

@@ -22,6 +22,8 @@ pub struct Target {
     pub selector: String,
     /// The driver library, where it is not the system's.
     pub library: Option<PathBuf>,
+    /// Less of everything, where kernels run on the CPU.
+    pub small: bool,
 }
 
 /// One check.

@@ -35,12 +35,12 @@ pub fn events(target: &Target) -> Outcome {
 pub fn requests(target: &Target) -> Outcome {
     let device = target.open()?;
     let kernel = load(&device, "axpy")?;
-    let before = device.stats();
+    let (before, requests) = (device.stats(), if target.small { 8 } else { 60 });
     block_on(async {
         let mut tasks = Vec::new();
         for task in 0..64u32 {
             let (device, kernel) = (device.clone(), kernel.clone());
-            tasks.push(tokio::spawn(async move { serve(&device, &kernel, task, 40).await }));
+            tasks.push(tokio::spawn(async move { serve(&device, &kernel, task, requests).await }));
         }
         for task in tasks {
             task.await??;
@@ -111,7 +111,7 @@ pub fn fences(target: &Target) -> Outcome {
 /// The device's clock goes forward, and tells time that has passed.
 pub fn times(target: &Target) -> Outcome {
     let device = target.open()?;
-    let (stream, x) = (device.stream()?, device.alloc::<u8>(64 << 20)?);
+    let (stream, x) = (device.stream()?, device.alloc::<u8>(if target.small { 1 << 20 } else { 64 << 20 })?);
     block_on(async {
         let (first, second) = (Event::new(&device)?, Event::new(&device)?);
         let begun = Instant::now();
@@ -156,7 +156,8 @@ pub fn graphs(target: &Target) -> Outcome {
 pub fn sleeping(target: &Target) -> Outcome {
     let device = target.open()?;
     let streams = (0..4).map(|_| device.stream()).collect::<Result<Vec<_>, _>>()?;
-    let buffers = (0..4).map(|_| device.alloc::<u8>(48 << 20)).collect::<Result<Vec<_>, _>>()?;
+    let bytes = if target.small { 2 << 20 } else { 48 << 20 };
+    let buffers = (0..4).map(|_| device.alloc::<u8>(bytes)).collect::<Result<Vec<_>, _>>()?;
     for round in 0..5u8 {
         for (stream, buffer) in streams.iter().zip(&buffers) {
             for turn in 0..6 {
@@ -178,9 +179,9 @@ pub fn dropped(target: &Target) -> Outcome {
         let device = target.open()?;
         let kernel = load(&device, "axpy")?;
         for _ in 0..40 {
-            let (stream, x) = (device.stream()?, device.alloc::<f32>(20_000)?);
-            stream.try_copy_in(&x, vec![1.0f32; 20_000])?;
-            stream.try_launch(&kernel, (200, 100), args![1.0f32, x.read(), x.read_write(), 20_000u32])?;
+            let (stream, x) = (device.stream()?, device.alloc::<f32>(2_000)?);
+            stream.try_copy_in(&x, vec![1.0f32; 2_000])?;
+            stream.try_launch(&kernel, (20, 100), args![1.0f32, x.read(), x.read_write(), 2_000u32])?;
         }
         let (stream, y) = (device.stream()?, device.alloc::<f32>(8)?);
         stream.try_fill(&y, 3.0f32)?;

@@ -87,7 +87,8 @@ impl Context {
                     return Err(Error::invalid("the CUcontext is NULL; pass a context of this process"));
                 }
                 let raw = handle as sys::Context;
-                let mut context = Context { driver: driver.clone(), device: 0, raw, primary: false, lost: OnceLock::new() };
+                let mut context =
+                    Context { driver: driver.clone(), device: 0, raw, primary: false, lost: OnceLock::new() };
                 let mut device = 0;
                 let entered = context.enter().map_err(|refusal| refusal.of("cuCtxPushCurrent"))?;
                 // SAFETY: needed to call the driver; it writes one number.

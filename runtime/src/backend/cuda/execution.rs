@@ -93,12 +93,12 @@ impl Execution {
     }
 
     fn inside(context: &Arc<Context>, options: &CudaOptions) -> Result<Self> {
-        let refuse = |reason: String| Error::NoDevice {
-            selector: options.selector.to_string().into(),
-            reason: reason.into(),
-        };
+        let refuse =
+            |reason: String| Error::NoDevice { selector: options.selector.to_string().into(), reason: reason.into() };
         if context.attribute(attribute::UNIFIED_ADDRESSING) == 0 {
-            return Err(refuse("the GPU has no unified address space, which dxgrt needs (64-bit Linux, Kepler or later)".into()));
+            return Err(refuse(
+                "the GPU has no unified address space, which dxgrt needs (64-bit Linux, Kepler or later)".into(),
+            ));
         }
         let _entered = context.enter().map_err(|refusal| refusal.of("cuCtxPushCurrent"))?;
         let memory = MemorySource::new(context.clone(), options.pinned_bytes);

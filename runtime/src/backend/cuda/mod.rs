@@ -39,6 +39,8 @@ mod marks;
 mod memory;
 mod merge;
 mod module;
+#[cfg(feature = "bench")]
+pub mod peer;
 mod plan;
 mod poison;
 mod queue;

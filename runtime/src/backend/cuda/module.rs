@@ -209,7 +209,8 @@ fn load_ptx(context: &Arc<Context>, shared_bytes: u32, text: &str, merge: bool) 
 
 fn load_cubin(context: &Arc<Context>, shared_bytes: u32, bytes: &[u8]) -> Result<BackendModule> {
     let image = Arc::new(load_image(context, bytes).map_err(|error| error.of("cubin"))?);
-    let reason: Arc<str> = "a cubin is machine code, which cannot be rewritten: load PTX to have launches merged".into();
+    let reason: Arc<str> =
+        "a cubin is machine code, which cannot be rewritten: load PTX to have launches merged".into();
     let find = move |name: &str| kernel(&image, shared_bytes, name, None, refused_as(Some(&reason)), None);
     Ok(BackendModule { kernels: Vec::new(), find: Some(Box::new(find)) })
 }
@@ -246,7 +247,8 @@ fn kernel(
         twin_function = Some(TwinFunction { function, args_size, max_threads, max_shared_bytes });
     }
     let id = NEXT.fetch_add(1, Ordering::Relaxed);
-    let owner = CudaKernel { function, twin: twin_function, merge_least: MERGE_LEAST, args_size, _image: image.clone() };
+    let owner =
+        CudaKernel { function, twin: twin_function, merge_least: MERGE_LEAST, args_size, _image: image.clone() };
     Ok(Arc::new(LoadedKernel {
         id,
         name: name.into(),

@@ -36,7 +36,8 @@ const TIME_BYTES: usize = 8;
 /// Every table begins at a multiple of this.
 const TABLE_ALIGN: usize = 16;
 /// Table bytes that one operation needs at most, beside the arguments of a launch.
-pub(super) const TABLE_BYTES_OF_AN_OPERATION: usize = DMA_LEAST.div_ceil(COPY_PIECE) as usize * ENTRY_BYTES + TABLE_ALIGN;
+pub(super) const TABLE_BYTES_OF_AN_OPERATION: usize =
+    DMA_LEAST.div_ceil(COPY_PIECE) as usize * ENTRY_BYTES + TABLE_ALIGN;
 
 /// The tables do not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,13 +134,17 @@ impl Plan {
         }
         let (mut runs, last) = (0, waves.len().saturating_sub(1));
         for (index, wave) in waves.iter().enumerate() {
+            // Copies first, since they bring the tables of the launches.
+            for number in wave.groups.clone() {
+                let group = &batch.groups[number as usize];
+                if let GroupKind::Copy(_) = group.kind {
+                    let along = if takes_along(number) { std::mem::take(&mut upload) } else { 0..0 };
+                    self.copies(batch, Some(group), along, tables, poison)?;
+                }
+            }
             for number in wave.groups.clone() {
                 let group = &batch.groups[number as usize];
                 match group.kind {
-                    GroupKind::Copy(_) => {
-                        let along = if takes_along(number) { std::mem::take(&mut upload) } else { 0..0 };
-                        self.copies(batch, Some(group), along, tables, poison)?;
-                    }
                     GroupKind::Fill => self.fills(batch, group, tables, poison)?,
                     GroupKind::Timestamp => self.times(batch, group, tables)?,
                     GroupKind::Launch => {
@@ -148,8 +153,8 @@ impl Plan {
                             runs += 1;
                         }
                     }
-                    // The order of one CUDA stream, and its waits, say all.
-                    GroupKind::Depend | GroupKind::None => {}
+                    // The order of one CUDA stream, and its waits, say all that the others say.
+                    GroupKind::Copy(_) | GroupKind::Depend | GroupKind::None => {}
                 }
             }
             if index == last {
@@ -192,7 +197,8 @@ impl Plan {
             // Everything of the same kernel that may be merged.
             while index < group.range.end {
                 let operation = &batch.operations[index as usize];
-                let Some((next, _)) = launch_of(operation).filter(|(next, _)| next.kernel.id == launch.kernel.id) else {
+                let Some((next, _)) = launch_of(operation).filter(|(next, _)| next.kernel.id == launch.kernel.id)
+                else {
                     break;
                 };
                 if poison.spoils(operation) {
@@ -202,9 +208,9 @@ impl Plan {
                 let blocks = next.shape.blocks().iter().map(|count| u64::from(*count)).product::<u64>();
                 let merges = matches!(operation.work, Work::Launch { merge: Some(_), .. });
                 let threads: u32 = next.shape.threads().iter().product();
-                let fits = kernel.twin.is_some_and(|twin| {
-                    threads <= twin.max_threads && next.shape.shared() <= twin.max_shared_bytes
-                });
+                let fits = kernel
+                    .twin
+                    .is_some_and(|twin| threads <= twin.max_threads && next.shape.shared() <= twin.max_shared_bytes);
                 if merges && fits && blocks < large {
                     self.order.push(index);
                 } else {
@@ -226,9 +232,7 @@ impl Plan {
         kernel: &CudaKernel,
         tables: &mut Tables<'_>,
     ) -> Result<(), Full> {
-        let key = |index: &u32| {
-            launch_at(batch, *index).map(|launch| (launch.shape.threads(), launch.shape.shared()))
-        };
+        let key = |index: &u32| launch_at(batch, *index).map(|launch| (launch.shape.threads(), launch.shape.shared()));
         let all = &mut self.order[begin..];
         if !all.windows(2).all(|pair| key(&pair[0]) == key(&pair[1])) {
             all.sort_unstable_by_key(key);
@@ -284,7 +288,8 @@ impl Plan {
         if by_table {
             let count = uploads + small().map(|extent| pieces(extent.len, COPY_PIECE)).sum::<usize>();
             let table = self.table(count * ENTRY_BYTES, tables)?;
-            let (host, device) = (tables.host_address + upload.start as u64, tables.device_address + upload.start as u64);
+            let (host, device) =
+                (tables.host_address + upload.start as u64, tables.device_address + upload.start as u64);
             let mut entries = tables.bytes[table..].chunks_exact_mut(ENTRY_BYTES);
             let mut cut = |src: u64, dst: u64, len: u64, piece: u64| {
                 let mut at = 0;

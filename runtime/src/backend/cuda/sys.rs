@@ -117,7 +117,8 @@ macro_rules! entry_points {
             $( pub $name: unsafe extern "C" fn($($argument),*) -> Status, )*
             $( pub $may: Option<unsafe extern "C" fn($($may_argument),*) -> Status>, )*
             /// Never unloaded: libcuda has threads and exit handlers of its own.
-            _library: std::mem::ManuallyDrop<Library>,
+            #[cfg_attr(not(feature = "bench"), expect(dead_code, reason = "held so that it stays loaded"))]
+            library: std::mem::ManuallyDrop<Library>,
         }
 
         impl Api {
@@ -132,9 +133,20 @@ macro_rules! entry_points {
                     Ok(Api {
                         $( $name: *library.get(concat!($symbol, "\0").as_bytes()).map_err(|_| $symbol)?, )*
                         $( $may: library.get(concat!($may_symbol, "\0").as_bytes()).ok().map(|symbol| *symbol), )*
-                        _library: std::mem::ManuallyDrop::new(library),
+                        library: std::mem::ManuallyDrop::new(library),
                     })
                 }
+            }
+
+            /// Looks another entry point up.
+            ///
+            /// # Safety
+            ///
+            /// `T` is its type.
+            #[cfg(feature = "bench")]
+            pub unsafe fn symbol<T: Copy>(&self, name: &[u8]) -> Option<T> {
+                // SAFETY: needed because symbols have no types; the caller vouches for this one's.
+                unsafe { self.library.get::<T>(name).ok().map(|symbol| *symbol) }
             }
         }
     };

@@ -112,7 +112,8 @@ mod tests {
     #[test]
     fn kernels_stay_registered_as_long_as_one_of_them_lives() {
         let registry = KernelRegistry::new();
-        let images = [ModuleImage::Rust(vec![nothing("a"), nothing("b")]), ModuleImage::Ptx { text: "".into(), merge: true }];
+        let images =
+            [ModuleImage::Rust(vec![nothing("a"), nothing("b")]), ModuleImage::Ptx { text: "".into(), merge: true }];
         let module = load(&registry, &images).expect("loads");
         let names: Vec<_> = module.kernels.iter().map(|kernel| &*kernel.name).collect();
         assert_eq!(names, ["a", "b"]);
