@@ -3,6 +3,7 @@
 
 pub mod cuda;
 pub mod goals;
+pub mod ptx;
 
 use std::future::Future;
 

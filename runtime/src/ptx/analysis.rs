@@ -11,6 +11,7 @@ use super::lexer::Kind;
 use super::module::{Body, Entry, Header, Module};
 use super::params::{Param, scalar_bytes, whole_number};
 use super::reason::{Cause, NoMerge};
+use super::variables;
 
 /// What the body of a twin has in place of tokens of the original.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,16 +66,20 @@ impl Functions {
         let mut rising = Vec::new();
         for (index, function) in module.functions.iter().enumerate() {
             let mut scan = Scan::new(module, None);
-            let direct = scan.run(function.header, function.body).err();
-            for (callee, _) in scan.calls {
-                if let Some(known) = module.function_named.get(callee) {
-                    callers[*known].push(index);
+            let direct = scan.run(function.header, function.body).and_then(|names| {
+                for &(callee, (first, end)) in &scan.calls {
+                    match module.function_named.get(callee) {
+                        Some(known) => callers[*known].push(index),
+                        None if instructions::is_system_function(callee) => {}
+                        None => return Err(module.reason(Cause::ExternalCall, first, end)),
+                    }
                 }
-            }
-            if direct.is_some() {
+                variables::unchanged(module, &names, function.body, &scan.calls)
+            });
+            if direct.is_err() {
                 rising.push(index);
             }
-            refused.push(direct);
+            refused.push(direct.err());
         }
         while let Some(index) = rising.pop() {
             for &caller in &callers[index] {
@@ -96,8 +101,8 @@ pub(super) fn entry(module: &Module<'_>, entry: &Entry<'_>, functions: &Function
     let (params, args_size) = entry.layout.as_ref().map_err(Clone::clone)?;
     let params = params.iter().map(|named| (named.name, named.param)).collect();
     let mut scan = Scan::new(module, Some(params));
-    scan.run(entry.header, entry.body)?;
-    for &(callee, at) in &scan.calls {
+    let names = scan.run(entry.header, entry.body)?;
+    for &(callee, (first, end)) in &scan.calls {
         let known = module.function_named.get(callee).and_then(|index| functions.refused.get(*index));
         let cause = match known {
             Some(None) => continue,
@@ -105,8 +110,9 @@ pub(super) fn entry(module: &Module<'_>, entry: &Entry<'_>, functions: &Function
             None if instructions::is_system_function(callee) => continue,
             None => Cause::ExternalCall,
         };
-        return Err(module.reason(cause, at, at + 1));
+        return Err(module.reason(cause, first, end));
     }
+    variables::unchanged(module, &names, entry.body, &scan.calls)?;
     Ok(Plan { edits: scan.edits, args_size: *args_size })
 }
 
@@ -117,7 +123,7 @@ struct Scan<'m, 't> {
     params: Option<HashMap<&'t str, Param>>,
     edits: Vec<Edit>,
     /// Functions called, each with the place.
-    calls: Vec<(&'t str, usize)>,
+    calls: Vec<(&'t str, (usize, usize))>,
 }
 
 /// An instruction's places among the tokens: guard, opcode, operands, and behind the semicolon.
@@ -129,12 +135,19 @@ struct Instruction {
     end: usize,
 }
 
+/// A load of a parameter: the tokens inside of its brackets, and its offset among the arguments.
+struct ParameterLoad {
+    first: usize,
+    end: usize,
+    offset: u32,
+}
+
 impl<'m, 't> Scan<'m, 't> {
     fn new(module: &'m Module<'t>, params: Option<HashMap<&'t str, Param>>) -> Self {
         Scan { module, params, edits: Vec::new(), calls: Vec::new() }
     }
 
-    fn run(&mut self, header: Header, body: Body) -> Result<(), NoMerge> {
+    fn run(&mut self, header: Header, body: Body) -> Result<Names<'t>, NoMerge> {
         let module = self.module;
         for at in header.first..header.end {
             if module.tokens[at].kind == Kind::Dot
@@ -157,7 +170,7 @@ impl<'m, 't> Scan<'m, 't> {
                 }
             }
         }
-        Ok(())
+        Ok(names)
     }
 
     fn param(&self, name: &str) -> Option<Param> {
@@ -207,11 +220,11 @@ impl<'m, 't> Scan<'m, 't> {
         if opcode == "call" {
             self.call(names, i)?;
         }
-        if let Some((address, offset)) = self.parameter_load(names, i)? {
+        if let Some(load) = self.parameter_load(names, i)? {
             self.edits.push(Edit::Load { first: i.opcode + 1, end: i.operands });
-            self.operands(names, i, i.operands, address.0)?;
-            self.edits.push(Edit::Address { first: address.0, end: address.1, offset });
-            return self.operands(names, i, address.1, i.end);
+            self.operands(names, i, i.operands, load.first)?;
+            self.edits.push(Edit::Address { first: load.first, end: load.end, offset: load.offset });
+            return self.operands(names, i, load.end, i.end);
         }
         self.operands(names, i, i.first, i.opcode)?;
         self.operands(names, i, i.operands, i.end)
@@ -234,12 +247,12 @@ impl<'m, 't> Scan<'m, 't> {
         if tokens[at].kind != Kind::Word || names.declares(target) {
             return Err(self.module.reason(Cause::IndirectCall, i.first, i.end));
         }
-        self.calls.push((target, at));
+        self.calls.push((target, (i.first, i.end)));
         Ok(())
     }
 
-    /// The inside of the brackets and the offset, if this loads from one of the entry's parameters.
-    fn parameter_load(&self, names: &Names<'t>, i: Instruction) -> Result<Option<((usize, usize), u32)>, NoMerge> {
+    /// What to put in place of this, if it loads from one of the entry's parameters.
+    fn parameter_load(&self, names: &Names<'t>, i: Instruction) -> Result<Option<ParameterLoad>, NoMerge> {
         let module = self.module;
         if self.params.is_none() || module.word(i.opcode) != "ld" {
             return Ok(None);
@@ -274,7 +287,7 @@ impl<'m, 't> Scan<'m, 't> {
         if !u64::from(offset).is_multiple_of(bytes) {
             return Err(module.reason(Cause::ParameterLoad, i.first, i.end));
         }
-        Ok(Some(((open + 1, close), offset)))
+        Ok(Some(ParameterLoad { first: open + 1, end: close, offset }))
     }
 
     /// The number behind a name in brackets: nothing, `+4`, `-4`, `+-4`.

@@ -44,6 +44,7 @@ mod params;
 mod reason;
 mod table;
 mod twin;
+mod variables;
 
 pub use params::Param;
 pub use reason::{Cause, NoMerge, PtxError};
@@ -129,5 +130,7 @@ pub fn fuzz(bytes: &[u8]) {
     }
 }
 
+#[cfg(test)]
+mod data_tests;
 #[cfg(test)]
 mod tests;

@@ -139,7 +139,7 @@ impl fmt::Display for NoMerge {
             }
             Cause::ExternalCall => "calls a function from outside of the module, which may read the grid",
             Cause::Callee { function, because } => {
-                return write!(f, "calls {function}, which cannot be part of a merged launch: {because}");
+                return write!(f, "calls {function}, which cannot take part in a merged launch: {because}");
             }
             Cause::ModuleVariable => "changes a variable of the module, which launches that run at once would share",
             Cause::Debug => "asks for code to debug, which is left as it is",

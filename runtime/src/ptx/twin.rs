@@ -1,5 +1,6 @@
 //! The text of twins: a header, the prologue that finds the block's item, and the body with its edits.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 
 use super::Twin;
@@ -18,18 +19,22 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// A stem that no word of the text contains.
+    /// A stem that no word of the text contains: `dxgrt`, or `dxgrt1x` and so on.
     pub fn new(module: &Module<'_>) -> Names {
-        let words =
-            || module.tokens.iter().filter(|token| token.kind == Kind::Word).map(|token| token.text(module.text));
-        let taken: Vec<&str> = words().filter(|word| word.contains("dxgrt")).collect();
-        let mut stem = String::from("dxgrt");
-        let mut number = 0u32;
-        while taken.iter().any(|word| word.contains(&stem)) {
-            number += 1;
-            stem = format!("dxgrt{number}x");
+        let mut numbers = HashSet::new();
+        for token in module.tokens.iter().filter(|token| token.kind == Kind::Word) {
+            for rest in token.text(module.text).split("dxgrt").skip(1) {
+                let digits = rest.len() - rest.trim_start_matches(|character: char| character.is_ascii_digit()).len();
+                numbers.insert(&rest[..digits]);
+            }
         }
-        Names { stem }
+        if numbers.is_empty() {
+            return Names { stem: "dxgrt".to_owned() };
+        }
+        // One of so many numbers is free.
+        let free = (1..=numbers.len() + 1).map(|number| number.to_string());
+        let number = free.into_iter().find(|number| !numbers.contains(number.as_str())).unwrap_or_default();
+        Names { stem: format!("dxgrt{number}x") }
     }
 
     fn twin(&self, entry: &str, index: usize) -> String {
