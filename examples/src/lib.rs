@@ -6,6 +6,7 @@
 
 mod digits;
 mod figures;
+mod kernels;
 mod options;
 mod output;
 mod percentiles;
@@ -13,6 +14,7 @@ mod random;
 
 pub use digits::{CLASSES, Dataset, Digits, PIXELS};
 pub use figures::Figures;
+pub use kernels::{Shape, both};
 pub use options::{DeviceOptions, Latency, Mode, ModeChoice};
 pub use output::{Table, progress_bar, ratio, wall_time_ratio};
 pub use percentiles::Percentiles;

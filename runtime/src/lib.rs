@@ -66,6 +66,7 @@ mod command;
 mod completion;
 mod copy;
 mod core;
+mod cuda;
 mod device;
 mod driver;
 mod error;

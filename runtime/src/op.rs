@@ -57,6 +57,8 @@ pub(crate) enum OpKind {
     Wait(KeepAlive),
     /// Nothing but a place in the stream.
     Marker(KeepAlive),
+    /// Order exchanged with streams and events of a CUDA program.
+    Foreign(Arc<crate::backend::cuda::ForeignStep>),
 }
 
 /// A launch. Which of its arguments are buffers, and how they are used, stands in the scheduler's part of the operation: see

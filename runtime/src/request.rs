@@ -189,6 +189,13 @@ impl Request {
         Request { work: Work::Marker, hazard: Hazard::Ordered, bytes: SMALL_BYTES, kind }
     }
 
+    /// An operation that exchanges order with foreign objects: in order, and by itself, as a launch that merges with none.
+    pub(crate) fn foreign(kind: OpKind) -> Self {
+        // No kernel has number 0, whose measured times these are.
+        let work = Work::Launch { merge: None, blocks: 1, cost: CostKey(1) };
+        Request { work, hazard: Hazard::Ordered, bytes: SMALL_BYTES, kind }
+    }
+
     /// The same operation, ordered by these accesses beside its own.
     pub(crate) fn with_order(mut self, order: impl IntoIterator<Item = Access>) -> Self {
         // What is not declared is promised by whoever gives the order: the builder of a graph.

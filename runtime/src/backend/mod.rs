@@ -98,6 +98,11 @@ pub(crate) trait Backend: Send + Sync {
     /// Loads the best image of a module for this device.
     fn load(&self, images: &[ModuleImage]) -> Result<BackendModule>;
 
+    /// The device, if it is one of CUDA: for what others do not have.
+    fn cuda(&self) -> Option<&cuda::CudaBackend> {
+        None
+    }
+
     /// Messages so far.
     fn traffic(&self) -> Traffic;
 

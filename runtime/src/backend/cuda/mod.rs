@@ -33,6 +33,7 @@ use crate::op::Op;
 
 mod context;
 mod execution;
+mod foreign;
 mod kernels;
 mod library;
 mod marks;
@@ -50,6 +51,7 @@ mod sys;
 
 pub(crate) use context::Place;
 pub(crate) use execution::{CudaOptions, FenceChoice};
+pub(crate) use foreign::{ForeignOrder, ForeignStep};
 
 /// More streams gain nothing: the driver maps them on so many channels unless told otherwise, and launches of one kernel
 /// merge best when they are few.
@@ -122,6 +124,16 @@ impl CudaBackend {
     /// The context's handle.
     pub fn context_handle(&self) -> usize {
         self.execution.context.handle()
+    }
+
+    /// An operation that exchanges order with foreign streams and events.
+    pub fn foreign_step(&self, order: ForeignOrder) -> Result<ForeignStep> {
+        ForeignStep::new(&self.open_execution()?.context, order)
+    }
+
+    /// An error unless the bytes are memory of this device.
+    pub fn check_foreign_memory(&self, address: u64, len: u64) -> Result<()> {
+        foreign::check_memory(&self.open_execution()?.context, address, len)
     }
 
     fn open_execution(&self) -> Result<&Execution> {
@@ -208,6 +220,10 @@ impl Backend for CudaBackend {
 
     fn load(&self, images: &[ModuleImage]) -> Result<BackendModule> {
         module::load(&self.open_execution()?.context, self.info.max_shared_bytes, images)
+    }
+
+    fn cuda(&self) -> Option<&CudaBackend> {
+        Some(self)
     }
 
     fn traffic(&self) -> Traffic {

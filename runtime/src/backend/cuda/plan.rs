@@ -60,6 +60,8 @@ pub(super) enum Step {
     Single { operation: u32 },
     /// Launches of one kernel as one: `order[first..first + count]`.
     Merged { first: u32, count: u32, grid: [u32; 3], args: merge::TwinArgs },
+    /// Order exchanged with foreign streams and events.
+    Foreign { operation: u32 },
     /// The end of a wave that somebody waits for.
     Progress { value: u64 },
     /// The end of a wave: what follows may depend on it.
@@ -191,6 +193,9 @@ impl Plan {
             let operation = &batch.operations[index as usize];
             let begin = self.order.len();
             let Some((launch, kernel)) = launch_of(operation) else {
+                if matches!(operation.payload.kind, OpKind::Foreign(_)) && !poison.spoils(operation) {
+                    self.runs.push(Run { group: number, step: Step::Foreign { operation: index } });
+                }
                 index += 1;
                 continue;
             };

@@ -18,7 +18,7 @@ use super::sys::{self, status};
 use crate::backend::ring::Stretch;
 use crate::backend::{DeviceChunk, HostChunk, SubmitError, Submitted};
 use crate::error::Error;
-use crate::op::{Launch, Op};
+use crate::op::{Launch, Op, OpKind};
 
 /// Tables larger than the ring grow to this.
 const OVERSIZE_MAX: usize = 256 << 20;
@@ -204,6 +204,10 @@ impl Execution {
                     }
                     (found, order.first().copied().unwrap_or(0))
                 }
+                Step::Foreign { operation } => match &batch.operations[operation as usize].payload.kind {
+                    OpKind::Foreign(step) => (step.make(stream), operation),
+                    _ => continue,
+                },
                 Step::Progress { value } => {
                     self.write_fence(queue, value)?;
                     continue;

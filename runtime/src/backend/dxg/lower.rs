@@ -135,7 +135,7 @@ pub(super) fn bytes_at_most(batch: &Batch<Op>) -> usize {
             // A launch that may not be merged has a packet of its own.
             OpKind::Launch(launch) => item_bytes(launch.args.len(), operation.hazard.accesses().len()) + OVERHEAD_BYTES,
             OpKind::Copy(_) | OpKind::Fill { .. } => entries_packet_bytes(1),
-            OpKind::Record { .. } | OpKind::Wait(_) | OpKind::Marker(_) => OVERHEAD_BYTES,
+            OpKind::Record { .. } | OpKind::Wait(_) | OpKind::Marker(_) | OpKind::Foreign(_) => OVERHEAD_BYTES,
         })
         .sum();
     HEADER_BYTES + operations + OVERHEAD_BYTES * (batch.groups.len() + 2 * batch.waves.len())
