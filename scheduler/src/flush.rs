@@ -4,7 +4,8 @@
 //! when a device is opened; where I is not, what a submission costs the caller):
 //!
 //! 1. Nothing goes to a queue that has its window of batches in flight (module `window`), or while the ring has its budget
-//!    of bytes (module `ring`) or the device all the blocks it can run. What arrives meanwhile gathers, and merges.
+//!    of bytes (module `ring`) or the device all the blocks it can run: until a batch ends, or R before that if eight of
+//!    them fill it, as wide ones gain nothing by merging. What arrives meanwhile gathers, and merges.
 //! 2. Submissions are I apart, posted so that each reaches the host when it is ready: earlier would only queue there.
 //! 3. Then, at once: what was asked for or fills a batch; what somebody waits for, if its queue is idle or it is tied to it.
 //! 4. Idle and nobody waits: I/2 after the first operation (0.5 to 50 µs; the whole round trip stands for I where messages

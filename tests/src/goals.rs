@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dxg_runtime::Parameters;
-use dxg_runtime::sim::{Report, SimPolicy, Trace, Wait, Workload, lower_bound, simulate, synthetic};
+use dxg_runtime::sim::{Report, SimPolicy, Trace, Wait, Workload, copy_engines, lower_bound, simulate, synthetic};
 
 /// Factors of the recorded host gaps at which goals are measured.
 pub const THINK_TIMES: [f64; 5] = [0.0, 0.02, 0.1, 0.3, 1.0];
@@ -69,6 +69,9 @@ pub struct Measured {
     pub trace: String,
     /// Nanoseconds.
     pub bound: u64,
+    /// Nanoseconds that the copy engines need however copies are merged: where it is more than the bound, nothing comes
+    /// nearer to the bound than this.
+    pub copy_engines: u64,
     /// In the order of [`SimPolicy::ALL`].
     pub reports: Vec<Report>,
 }
@@ -83,7 +86,8 @@ impl Measured {
         let parameters = setting.parameters();
         let report = |policy| simulate(&workload, &parameters, policy, None);
         let reports = SimPolicy::ALL.into_iter().map(report).collect::<Result<_, _>>()?;
-        Ok(Measured { trace: name.to_owned(), bound: lower_bound(&workload, &parameters), reports })
+        let bound = lower_bound(&workload, &parameters);
+        Ok(Measured { trace: name.to_owned(), bound, copy_engines: copy_engines(&workload, &parameters), reports })
     }
 
     /// Makespan over bound, by policy.
@@ -160,16 +164,16 @@ pub const HELD: [Held; 20] = [
     held(false, 1, 0.1, 1.11, 1.25, 1.02),
     held(false, 1, 0.3, 1.11, 1.25, 1.04),
     held(false, 1, 1.0, 1.10, 1.25, 1.02),
-    held(true, 64, 0.0, 1.29, 2.37, 1.13),
-    held(true, 64, 0.02, 1.35, 2.09, 1.20),
-    held(true, 64, 0.1, 1.28, 1.58, 1.13),
-    held(true, 64, 0.3, 1.15, 1.26, 1.18),
-    held(true, 64, 1.0, 1.15, 1.25, 1.17),
-    held(false, 64, 0.0, 1.30, 2.50, 1.19),
-    held(false, 64, 0.02, 1.30, 2.15, 1.24),
-    held(false, 64, 0.1, 1.27, 1.58, 1.15),
-    held(false, 64, 0.3, 1.15, 1.26, 1.25),
-    held(false, 64, 1.0, 1.15, 1.32, 1.28),
+    held(true, 64, 0.0, 1.27, 2.37, 1.02),
+    held(true, 64, 0.02, 1.31, 2.09, 1.02),
+    held(true, 64, 0.1, 1.26, 1.54, 1.04),
+    held(true, 64, 0.3, 1.15, 1.25, 1.04),
+    held(true, 64, 1.0, 1.15, 1.25, 1.03),
+    held(false, 64, 0.0, 1.25, 2.47, 1.02),
+    held(false, 64, 0.02, 1.25, 2.13, 1.02),
+    held(false, 64, 0.1, 1.24, 1.55, 1.03),
+    held(false, 64, 0.3, 1.15, 1.25, 1.02),
+    held(false, 64, 1.0, 1.15, 1.25, 1.09),
 ];
 
 /// The p99 of small operations beside long ones over that without them that the tests insist on; the goal is 1.5.
@@ -222,7 +226,12 @@ impl Row {
             }
             let submissions = measured.reports.last().map_or(0, |report| report.submissions);
             let beside = measured.ours() / measured.best_other();
-            let _infallible = writeln!(text, " beside the best {beside:.3}, {submissions} submissions");
+            let _infallible = write!(text, " beside the best {beside:.3}, {submissions} submissions");
+            if measured.copy_engines > measured.bound {
+                let least = measured.copy_engines as f64 / measured.bound as f64;
+                let _infallible = write!(text, ", copy engines alone {least:.3}");
+            }
+            text.push('\n');
         }
         text
     }

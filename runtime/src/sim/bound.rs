@@ -18,7 +18,7 @@
 //! find the host busy with another's message, so that no ring is certain: there it does not count.
 
 use super::ENQUEUE_NS;
-use super::workload::{Action, Client, SimWork, Wait, Workload};
+use super::workload::{Action, Client, SimCopy, SimWork, Wait, Workload};
 use crate::Parameters;
 
 /// Nanoseconds that no policy can be faster than.
@@ -113,6 +113,29 @@ fn capacity(workload: &Workload, block_slots: u32) -> u64 {
         })
         .sum();
     u64::try_from(work / u128::from(block_slots.max(1))).unwrap_or(u64::MAX)
+}
+
+/// Nanoseconds that the copy engines alone need, one for each direction (fills are done by that of copies on the device).
+///
+/// Stands beside [`lower_bound`], which counts launches against the block slots: many copies of a workload may need more
+/// time than all of its launches, and then no policy comes near that bound. An operation is carried by a packet of its own,
+/// which takes its GPU time, or with others, which adds what its bytes take at the engine's speed: no less than the smaller.
+#[must_use]
+pub fn copy_engines(workload: &Workload, parameters: &Parameters) -> u64 {
+    let bytes_per_us = (parameters.copy_gbps * 1000.0) as u64;
+    let mut engines = [0u64; 3];
+    for action in workload.clients.iter().flat_map(|client| &client.actions) {
+        let Action::Enqueue(operation) = action else { continue };
+        let (engine, bytes) = match operation.work {
+            SimWork::Launch { .. } => continue,
+            SimWork::Copy { kind: SimCopy::HostToDevice, bytes } => (0, bytes),
+            SimWork::Copy { kind: SimCopy::DeviceToHost, bytes } => (1, bytes),
+            SimWork::Copy { kind: SimCopy::DeviceToDevice, bytes } | SimWork::Fill { bytes } => (2, bytes),
+        };
+        let merged = bytes.saturating_mul(1000).checked_div(bytes_per_us).unwrap_or(0);
+        engines[engine] = u64::saturating_add(engines[engine], operation.gpu.min(merged));
+    }
+    engines.into_iter().max().unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -77,3 +77,19 @@ fn several_clients_share_the_gpu_and_no_doorbell_is_certain() {
     let clients: [(u64, &[Action]); 4] = [(0, &wide), (0, &wide), (0, &half), (0, &copy)];
     assert_eq!(bound(&clients, Wait::Poll, &posted()), 250_000);
 }
+
+#[test]
+fn copies_of_a_direction_share_an_engine_and_merging_saves_what_is_not_bytes() {
+    let copy = |kind, bytes, gpu| {
+        Action::Enqueue(SimOperation { stream: 0, work: SimWork::Copy { kind, bytes }, gpu, merge: None, kernel: 0 })
+    };
+    let (to, from) = (crate::sim::SimCopy::HostToDevice, crate::sim::SimCopy::DeviceToHost);
+    // 25,000 bytes take 1 µs at 25 GB/s; one that was faster alone counts as that.
+    let actions =
+        vec![copy(to, 25_000, 1_500), copy(to, 25_000, 1_500), copy(to, 250_000, 900), copy(from, 50_000, 9_000)];
+    let client = Client { start: 0, streams: 1, actions };
+    let workload = Workload { clients: vec![client.clone(), client], wait: Wait::Poll };
+    assert_eq!(copy_engines(&workload, &posted()), 2 * 2_900);
+    let free = Parameters { copy_gbps: 0.0, ..posted() };
+    assert_eq!(copy_engines(&workload, &free), 0, "nothing is known of how fast it is");
+}

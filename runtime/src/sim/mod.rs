@@ -24,7 +24,7 @@ mod timeline;
 mod trace;
 mod workload;
 
-pub use bound::lower_bound;
+pub use bound::{copy_engines, lower_bound};
 pub use draw::{Drawing, Labels};
 pub use engine::{SimError, simulate};
 pub use report::{Latencies, Report, SimPolicy};

@@ -92,7 +92,7 @@ proptest! {
 
     #[test]
     fn no_policy_is_below_the_bound(workload in workload(), parameters in parameters()) {
-        let bound = lower_bound(&workload, &parameters);
+        let bound = lower_bound(&workload, &parameters).max(copy_engines(&workload, &parameters));
         for policy in SimPolicy::ALL {
             let report = match simulate(&workload, &parameters, policy, None) {
                 Ok(report) => report,

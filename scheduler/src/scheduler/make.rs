@@ -8,6 +8,10 @@ use crate::scheduler::Scheduler;
 use crate::stream::Segment;
 use crate::window;
 
+/// Batches are narrow if more than so many of them are needed to fill the device. Those gain most by merging, which saves the
+/// device their launches and lets its queues run others; how long they take on it hardly grows.
+const NARROW_PARTS: u32 = 8;
+
 /// What could become the next batch.
 pub(super) struct Source {
     /// Whose ready streams: those of a hardware queue, or the free ones.
@@ -62,19 +66,37 @@ impl<T> Scheduler<T> {
     fn sources(&self) -> impl Iterator<Item = Source> + '_ {
         bits(self.active).filter_map(|list| {
             let queue = if list == self.config.queues { self.place()? } else { list };
-            let (at, reason) = flush::due(&self.view(list, queue), &self.config)?;
+            let (mut at, reason) = flush::due(&self.view(list, queue), &self.config)?;
+            if list == self.config.queues {
+                at = at.max(self.full_until());
+            }
+            if at == Nanos::MAX {
+                return None;
+            }
             Some(Source { list, queue, at, since: self.queues[usize::from(list)].gather_start, reason })
         })
     }
 
     /// Where streams go that are free to go anywhere.
     pub(super) fn place(&self) -> Option<u16> {
-        if self.batches_in_flight > 0 && self.width >= u64::from(self.config.device_blocks) {
-            // The device is full: whatever is sent now only waits there, and what waits here can still merge.
-            return None;
-        }
         let real = &self.queues[..usize::from(self.config.queues)];
         queue::place(real, |queue| !queue.busy && (queue.batches.len() as u32) < self.window(queue))
+    }
+
+    /// Until when nothing goes that may go anywhere, because the device has all the blocks it can run: whatever is sent before
+    /// only waits there, and what waits here can still merge. Full of narrow batches: until one of them is complete, as merging
+    /// gains more than keeping it full. Else until it is time to send what begins when the first of them ends.
+    fn full_until(&self) -> Nanos {
+        let blocks = u64::from(self.config.device_blocks);
+        if self.width < blocks {
+            return 0;
+        }
+        if self.width.saturating_mul(u64::from(NARROW_PARTS)) < u64::from(self.batches_in_flight).saturating_mul(blocks)
+        {
+            return Nanos::MAX;
+        }
+        let busy = self.queues.iter().filter(|queue| !queue.batches.is_empty());
+        busy.map(|queue| queue.end).min().unwrap_or(0).saturating_sub(self.config.host_reach)
     }
 
     fn window(&self, queue: &Queue<T>) -> u32 {

@@ -17,7 +17,7 @@ struct Bench {
 impl Bench {
     fn new(config: Config) -> Self {
         let mut scheduler = Scheduler::new(config);
-        for stream in 0..8 {
+        for stream in 0..16 {
             assert!(scheduler.handle_stream(StreamId(stream), Priority::Normal));
         }
         scheduler.handle_kernel_time(KERNEL, 5_000);
@@ -161,6 +161,29 @@ fn a_busy_queue_is_not_given_crumbs() {
     assert_eq!(bench.scheduler.poll_timeout(), Some(bench.now + 4_000));
     bench.now += 4_000;
     assert_eq!(bench.submit().expect("time has come").reason, FlushReason::Waiter);
+}
+
+/// Fills a device of 100 blocks with batches of so many, and says when the next one goes.
+fn next_on_a_full_device(blocks: u64) -> Option<Nanos> {
+    let mut bench =
+        Bench::new(Config { device_blocks: 100, host_interval: 2_000, host_reach: 4_000, ..Config::default() });
+    for (stream, key) in (0..).zip(0..100 / blocks) {
+        let ticket = bench.add(stream, Work::Launch { merge: Some(key), blocks, cost: KERNEL });
+        bench.scheduler.handle_waiter(bench.now, StreamId(stream), ticket);
+        bench.now += 2_000;
+        bench.submit().expect("the device is not full");
+    }
+    let ticket = bench.add(15, Work::Launch { merge: Some(1000), blocks, cost: KERNEL });
+    bench.scheduler.handle_waiter(bench.now, StreamId(15), ticket);
+    assert!(bench.poll().is_none(), "full");
+    bench.scheduler.poll_timeout()
+}
+
+#[test]
+fn a_device_full_of_wide_work_gets_more_in_time_and_one_full_of_narrow_work_when_some_is_done() {
+    // Posted at 3,000, with the host until 7,000, on the device for 5,000; posting and host take 4,000.
+    assert_eq!(next_on_a_full_device(100), Some(8_000));
+    assert_eq!(next_on_a_full_device(10), None);
 }
 
 #[test]
