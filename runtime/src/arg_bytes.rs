@@ -31,6 +31,16 @@ impl ArgBytes {
         all
     }
 
+    /// These bytes, once: what is left counts as empty, and is not to be added to.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Self {
+        match &mut self.repr {
+            // Only the length is written back.
+            Repr::Inline { len, bytes } => ArgBytes { repr: Repr::Inline { len: std::mem::take(len), bytes: *bytes } },
+            Repr::Heap(all) => ArgBytes { repr: Repr::Heap(std::mem::take(all)) },
+        }
+    }
+
     /// Appends a value at the next multiple of `align`, with zeros between; returns where it stands.
     #[inline]
     pub(crate) fn place(&mut self, value: &[u8], align: usize) -> usize {

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use dxg_io::software::kernel::Parameter;
 use dxg_scheduler::{Access, AccessList};
 use smallvec::SmallVec;
 
@@ -55,23 +56,89 @@ pub struct Args {
     pub(crate) raw: bool,
 }
 
-/// One packed argument, in the width of arguments that a launch takes: what does not fit is cut, and the launch refused.
+/// One packed argument, in 8 bytes: its offset in bits 0..16, its size above, then of a buffer the size of an element, how it is
+/// used, and that it is one. In the width of arguments that a launch takes: what does not fit is cut, and the launch refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Slot {
-    pub(crate) offset: u16,
-    pub(crate) size: u16,
-    pub(crate) kind: SlotKind,
+pub(crate) struct Slot(u64);
+
+impl Slot {
+    const SIZE: u32 = 16;
+    const ELEMENT: u32 = 32;
+    const FLAGS: u32 = 48;
+    const BUFFER: u64 = 1 << 56;
+
+    /// A value of `size` bytes.
+    #[inline]
+    pub(crate) fn scalar(offset: usize, size: usize) -> Self {
+        Slot(cut(offset) | cut(size) << Self::SIZE)
+    }
+
+    /// A buffer.
+    #[inline]
+    pub(crate) fn buffer(offset: usize, element: u32, flags: u32) -> Self {
+        let kind = cut(element as usize) << Self::ELEMENT | u64::from(flags & 3) << Self::FLAGS | Self::BUFFER;
+        Slot(cut(offset) | 8 << Self::SIZE | kind)
+    }
+
+    pub(crate) fn offset(self) -> usize {
+        usize::from(self.0 as u16)
+    }
+
+    pub(crate) fn size(self) -> usize {
+        usize::from((self.0 >> Self::SIZE) as u16)
+    }
+
+    /// Element size and use, of a buffer.
+    fn element_and_flags(self) -> Option<(u16, u32)> {
+        let flags = (self.0 >> Self::FLAGS) as u32 & 3;
+        (self.0 & Self::BUFFER != 0).then_some(((self.0 >> Self::ELEMENT) as u16, flags))
+    }
+
+    /// The same argument in another place.
+    fn at(self, offset: usize) -> Self {
+        Slot(self.0 & !u64::from(u16::MAX) | cut(offset))
+    }
 }
 
-/// What kind of argument a slot holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SlotKind {
-    Scalar,
-    Buffer { element: u16, flags: u8 },
+/// What a slot must be to fit a parameter: some of its bits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    mask: u64,
+    bits: u64,
 }
 
-fn cut(wide: usize) -> u16 {
-    u16::try_from(wide).unwrap_or(u16::MAX)
+impl Wanted {
+    /// What fits the parameter.
+    pub(crate) fn by(parameter: &Parameter) -> Self {
+        let bytes = parameter.element.bytes();
+        let Slot(bits) = match parameter.kind.is_buffer() {
+            true => Slot::buffer(0, bytes as u32, needed_flag(parameter)),
+            false => Slot::scalar(0, bytes),
+        };
+        let all = u64::from(u16::MAX);
+        let mask = match parameter.kind.is_buffer() {
+            // A buffer that is declared for more than it is needed for fits too.
+            true => Slot::BUFFER | all << Slot::ELEMENT | u64::from(needed_flag(parameter)) << Slot::FLAGS,
+            false => Slot::BUFFER | all << Slot::SIZE,
+        };
+        Wanted { mask, bits: bits & mask }
+    }
+
+    /// Whether the slot fits.
+    #[inline]
+    pub(crate) fn fits(self, slot: Slot) -> bool {
+        slot.0 & self.mask == self.bits
+    }
+}
+
+/// How a parameter's buffer must be declared at least.
+pub(crate) fn needed_flag(parameter: &Parameter) -> u32 {
+    if parameter.kind.writes() { ArgAccess::WRITE } else { ArgAccess::READ }
+}
+
+#[inline]
+fn cut(wide: usize) -> u64 {
+    wide.min(usize::from(u16::MAX)) as u64
 }
 
 /// Something that can be an argument of a launch.
@@ -82,11 +149,13 @@ pub trait Argument {
 
 impl Args {
     /// No arguments.
+    #[inline]
     pub fn new() -> Self {
         Args::default()
     }
 
     /// Adds one argument.
+    #[inline]
     pub fn push(&mut self, argument: impl Argument) {
         argument.append(self);
     }
@@ -151,6 +220,7 @@ impl Args {
         self.bytes.is_empty()
     }
 
+    #[inline]
     pub(crate) fn note_device(&mut self, tag: DeviceTag) {
         match self.device {
             None => self.device = Some(tag),
@@ -159,12 +229,12 @@ impl Args {
         }
     }
 
+    #[inline]
     fn push_buffer(&mut self, buffer: BufferArg) {
         self.note_device(buffer.tag);
         let offset = self.bytes.place(&buffer.address.to_ne_bytes(), 8);
-        let kind = SlotKind::Buffer { element: cut(buffer.element as usize), flags: buffer.flags as u8 };
-        self.slots.push(Slot { offset: cut(offset), size: 8, kind });
-        self.accesses.push(buffer.access(u32::try_from(offset).unwrap_or(u32::MAX)));
+        self.slots.push(Slot::buffer(offset, buffer.element, buffer.flags));
+        self.accesses.push(buffer.access(offset as u32));
         self.blocks.push(buffer.block);
     }
 
@@ -176,16 +246,16 @@ impl Args {
         let Some(old) = self.slots.get_mut(index) else {
             return Err(format!("there is no argument {index}; the launch has {}", self.slots.len()));
         };
-        let same_kind = matches!(old.kind, SlotKind::Scalar) == matches!(new.kind, SlotKind::Scalar);
-        if old.size != new.size || !same_kind {
+        let same_kind = old.element_and_flags().is_some() == new.element_and_flags().is_some();
+        if old.size() != new.size() || !same_kind {
             return Err(format!("argument {index} is {old}, and the patch is {new}"));
         }
-        let (start, offset) = (usize::from(old.offset), u32::from(old.offset));
-        match self.bytes.get_mut(start..start + usize::from(new.size)) {
+        let (start, offset) = (old.offset(), old.offset() as u32);
+        match self.bytes.get_mut(start..start + new.size()) {
             Some(place) if place.len() == with.bytes.len() => place.copy_from_slice(&with.bytes),
             _ => return Err(format!("argument {index} is larger than a launch takes")),
         }
-        old.kind = new.kind;
+        *old = new.at(start);
         if let Some(access) = with.accesses.first().copied().and_then(ArgTag::unpack) {
             let access = ArgTag::pack(ArgAccess { arg_offset: offset, ..access });
             for known in &mut *self.accesses {
@@ -238,11 +308,9 @@ impl std::fmt::Debug for Args {
 
 impl std::fmt::Display for Slot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.kind {
-            SlotKind::Scalar => write!(f, "a value of {} bytes", self.size),
-            SlotKind::Buffer { element, flags } => {
-                write!(f, "a buffer of {element}-byte elements, {}", access_words(flags.into()))
-            }
+        match self.element_and_flags() {
+            None => write!(f, "a value of {} bytes", self.size()),
+            Some((element, flags)) => write!(f, "a buffer of {element}-byte elements, {}", access_words(flags)),
         }
     }
 }
@@ -257,11 +325,12 @@ pub(crate) fn access_words(flags: u32) -> &'static str {
 }
 
 impl<T: Pod> Argument for T {
+    #[inline]
     fn append(self, args: &mut Args) {
         let offset = args.bytes.place(bytes_of(&[self]), align_of::<T>());
         // Only a value with room for an address can hide one.
         args.maybe_addresses |= size_of::<T>() >= 8;
-        args.slots.push(Slot { offset: cut(offset), size: cut(size_of::<T>()), kind: SlotKind::Scalar });
+        args.slots.push(Slot::scalar(offset, size_of::<T>()));
     }
 }
 
@@ -277,24 +346,28 @@ pub struct BufferArg {
 }
 
 impl BufferArg {
+    #[inline]
     fn access(&self, arg_offset: u32) -> Access {
         ArgTag::pack(ArgAccess { arg_offset, flags: self.flags, va: self.address, len: self.len })
     }
 }
 
 impl Argument for BufferArg {
+    #[inline]
     fn append(self, args: &mut Args) {
         args.push_buffer(self);
     }
 }
 
 impl<T: Pod> Argument for &Buffer<T> {
+    #[inline]
     fn append(self, args: &mut Args) {
         args.push_buffer(self.read_write());
     }
 }
 
 impl<T: Pod> Argument for &BufferSlice<T> {
+    #[inline]
     fn append(self, args: &mut Args) {
         args.push_buffer(self.read_write());
     }
@@ -302,12 +375,14 @@ impl<T: Pod> Argument for &BufferSlice<T> {
 
 #[cfg(test)]
 mod tests {
+    use dxg_io::software::kernel::RustKernel;
+
     use super::*;
 
     #[test]
     fn scalars_are_packed_at_their_natural_alignment() {
         let packed = args![1u8, 2u16, 3u8, 4u32, 5u8, 6u64];
-        let offsets: Vec<u16> = packed.slots.iter().map(|slot| slot.offset).collect();
+        let offsets: Vec<usize> = packed.slots.iter().map(|slot| slot.offset()).collect();
         assert_eq!(offsets, [0, 2, 4, 8, 12, 16]);
         assert_eq!(packed.bytes().len(), 24);
         assert_eq!(packed.bytes()[16..], 6u64.to_ne_bytes());
@@ -325,7 +400,22 @@ mod tests {
     #[test]
     fn arrays_are_packed_as_their_elements() {
         let packed = args![1u8, [2.0f32, 3.0]];
-        assert_eq!(packed.slots[1], Slot { offset: 4, size: 8, kind: SlotKind::Scalar });
+        assert_eq!(packed.slots[1], Slot::scalar(4, 8));
+    }
+
+    #[test]
+    fn a_slot_fits_what_the_kernel_takes_and_nothing_else() {
+        let signature = RustKernel::new("k").scalar::<f32>().read::<f32>().write::<u64>().body(|_| Ok(()));
+        let [scalar, read, write] = [0, 1, 2].map(|i| Wanted::by(&signature.signature().parameters()[i]));
+        let (reads, writes) = (ArgAccess::READ, ArgAccess::WRITE);
+        assert!(scalar.fits(Slot::scalar(0, 4)) && scalar.fits(Slot::scalar(12, 4)));
+        assert!(!scalar.fits(Slot::scalar(0, 8)) && !scalar.fits(Slot::buffer(0, 4, reads)));
+        assert!(read.fits(Slot::buffer(8, 4, reads)) && read.fits(Slot::buffer(8, 4, reads | writes)));
+        assert!(!read.fits(Slot::buffer(8, 4, writes)) && !read.fits(Slot::buffer(8, 8, reads)));
+        assert!(!read.fits(Slot::scalar(8, 8)));
+        assert!(write.fits(Slot::buffer(16, 8, writes)) && !write.fits(Slot::buffer(16, 8, reads)));
+        // What is too large for a slot fits nothing.
+        assert!(!scalar.fits(Slot::scalar(0, (1 << 16) + 4)) && !read.fits(Slot::buffer(8, (1 << 16) + 4, reads)));
     }
 
     #[test]

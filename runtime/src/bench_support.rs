@@ -189,20 +189,6 @@ impl Path {
         Ok(())
     }
 
-    /// From arguments to encoded packets: [`OPERATIONS`] launches, which are then forgotten. Nothing is submitted.
-    pub fn enqueue_to_encoded(&mut self) -> Result<()> {
-        self.pack()?;
-        self.enqueue()?;
-        self.take_in()?;
-        while self.scheduler.poll_batch(self.clock, &mut self.batch) {
-            self.encode()?;
-            let (queue, fence) = (self.batch.queue, self.batch.fence);
-            self.scheduler.handle_submitted(self.clock, &mut self.batch, 0, 0);
-            self.retire(queue, fence)?;
-        }
-        Ok(())
-    }
-
     /// The whole path once, for [`OPERATIONS`] launches, each of which is checked to have run.
     pub fn pass(&mut self) -> Result<StageTimes> {
         let before = self.runs.load(Ordering::Relaxed);

@@ -77,6 +77,7 @@ mod host_buffer;
 mod host_memory;
 mod info;
 mod kernel;
+mod launching;
 mod limits;
 mod memory;
 mod module;
@@ -85,6 +86,7 @@ mod open;
 #[cfg(feature = "sim")]
 pub mod perfetto;
 mod pod;
+mod prepared;
 #[doc(hidden)]
 pub mod ptx;
 #[doc(hidden)]
@@ -112,10 +114,12 @@ pub use grid::{Extent, Grid};
 pub use host_buffer::{HostBuffer, HostRead, HostWrite};
 pub use info::{DeviceInfo, MAX_ARGUMENT_BYTES};
 pub use kernel::{Kernel, MergeSupport};
+pub use launching::Launching;
 pub use limits::{Bound, Limits, POLICY_VARIABLE, Policy};
 pub use module::{Module, ModuleSource};
 pub use open::DeviceBuilder;
 pub use pod::Pod;
+pub use prepared::PreparedLaunch;
 pub use selector::{DEVICE_VARIABLE, DeviceKind, Selector};
 pub use stats::{FlushCounts, MemoryInfo, Stats};
 pub use stream::{Priority, Stream, StreamBuilder};
@@ -130,6 +134,6 @@ pub const fn pending_operation_bytes() -> usize {
 pub mod prelude {
     pub use crate::{
         Args, Buffer, Command, Completion, Device, Error, Event, Graph, Grid, HostBuffer, Kernel, Module, ModuleSource,
-        Patch, Priority, ReadBack, RustKernel, Stream, TryError, args,
+        Patch, PreparedLaunch, Priority, ReadBack, RustKernel, Stream, TryError, args,
     };
 }

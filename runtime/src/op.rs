@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 pub(crate) use crate::arg_bytes::ArgBytes;
 use crate::backend::LoadedKernel;
 use crate::memory::PoolBlock;
+use crate::prepared::Prepared;
 
 /// Everything that must outlive an operation other than a launch; see [`Keep`].
 pub(crate) type KeepAlive = SmallVec<[Keep; 3]>;
@@ -35,6 +36,8 @@ pub(crate) struct Op {
 pub(crate) enum OpKind {
     /// Runs a kernel.
     Launch(Launch),
+    /// The same, with what many operations share.
+    Prepared(Arc<Prepared>),
     /// Copies between two device-visible ranges, which stand in the scheduler's part of the operation: it merges by them.
     Copy(KeepAlive),
     /// Repeats a pattern over the range in the scheduler's part of the operation.
@@ -59,6 +62,18 @@ pub(crate) enum OpKind {
     Marker(KeepAlive),
     /// Order exchanged with streams and events of a CUDA program.
     Foreign(Arc<crate::backend::cuda::ForeignStep>),
+}
+
+impl OpKind {
+    /// The launch that it is, if it is one.
+    #[inline]
+    pub fn launch(&self) -> Option<&Launch> {
+        match self {
+            OpKind::Launch(launch) => Some(launch),
+            OpKind::Prepared(prepared) => Some(&prepared.launch),
+            _ => None,
+        }
+    }
 }
 
 /// A launch. Which of its arguments are buffers, and how they are used, stands in the scheduler's part of the operation: see
@@ -109,6 +124,14 @@ impl Shape {
         })
     }
 
+    /// As [`Shape::new`], in one dimension.
+    #[inline]
+    pub fn line(blocks: u32, threads: u32, shared: u32) -> Option<Self> {
+        let threads = (threads <= Self::THREAD_MASK).then_some(threads)?;
+        let ones = 1 << Self::THREAD_BITS | 1 << (2 * Self::THREAD_BITS);
+        Some(Shape { x: blocks, y: 1, z: 1, threads: threads | ones, shared })
+    }
+
     /// Blocks in each dimension.
     pub fn blocks(&self) -> [u32; 3] {
         [self.x, self.y.into(), self.z.into()]
@@ -141,6 +164,7 @@ impl ArgTag {
     const OFFSET_MAX: u32 = (u16::MAX >> Self::FLAG_BITS) as u32;
 
     /// The access of a buffer argument.
+    #[inline]
     pub fn pack(access: ArgAccess) -> Access {
         let ArgAccess { arg_offset, flags, va, len } = access;
         let tag = (arg_offset.min(Self::OFFSET_MAX) as u16) << Self::FLAG_BITS | (flags & 3) as u16;
@@ -148,6 +172,7 @@ impl ArgTag {
     }
 
     /// The buffer argument that an access stands for, if it does.
+    #[inline]
     pub fn unpack(access: Access) -> Option<ArgAccess> {
         let tag = access.tag();
         (tag != 0).then(|| ArgAccess {
@@ -191,6 +216,8 @@ mod tests {
         let shape = Shape::new([u32::MAX, 65_535, 65_535], [1024, 1023, 64], 48 << 10).expect("within every limit");
         assert_eq!(shape.blocks(), [u32::MAX, 65_535, 65_535]);
         assert_eq!((shape.threads(), shape.shared()), ([1024, 1023, 64], 48 << 10));
+        assert_eq!(Shape::line(7, 1024, 3), Shape::new([7, 1, 1], [1024, 1, 1], 3));
+        assert_eq!(Shape::line(7, 2048, 3), None);
         assert_eq!(Shape::new([1, 65_536, 1], [1; 3], 0), None);
         assert_eq!(Shape::new([1; 3], [1, 2048, 1], 0), None);
         assert_eq!(Shape::new([1; 3], [1, 1, 1024], 0), None);

@@ -20,6 +20,10 @@ use crate::selector::{DeviceKind, Selector};
 /// Software devices have the numbers below this. Each opening makes an adapter of its own; the number only names it.
 const SOFTWARE_DEVICES: u32 = 64;
 
+/// Batches of a CUDA device, unless the limits say otherwise.
+const CUDA_BATCH_OPERATIONS: u32 = 2048;
+const CUDA_BATCH_BYTES: u32 = 512 << 10;
+
 /// Settings of a device to be opened; made by [`Device::builder`].
 ///
 /// ```
@@ -140,9 +144,20 @@ impl DeviceBuilder {
                 None => return self.open_preferred(policy),
             },
         };
-        let settings = Settings { policy, limits: self.limits };
-        let attendant = self.attendant.clone();
-        Device::over(self.backend(selector)?, settings, attendant)
+        let builder = if selector.kind() == DeviceKind::Cuda { self.wide() } else { self };
+        let settings = Settings { policy, limits: builder.limits };
+        let attendant = builder.attendant.clone();
+        Device::over(builder.backend(selector)?, settings, attendant)
+    }
+
+    /// With the batches of a CUDA device, where the limits are as they were: the more goes together there, the more is merged, and
+    /// no command ring bounds it.
+    fn wide(mut self) -> Self {
+        let plain = Limits::default();
+        if (self.limits.batch_operations, self.limits.batch_bytes) == (plain.batch_operations, plain.batch_bytes) {
+            (self.limits.batch_operations, self.limits.batch_bytes) = (CUDA_BATCH_OPERATIONS, CUDA_BATCH_BYTES);
+        }
+        self
     }
 
     /// `cuda` if it is usable, else `software`; never `dxg`, which cannot launch.
@@ -150,7 +165,9 @@ impl DeviceBuilder {
         let settings = Settings { policy, limits: self.limits };
         let attendant = self.attendant.clone();
         if cuda::count(self.cuda.library.clone()).is_ok() {
-            match self.clone().backend(Selector::new(DeviceKind::Cuda, 0)) {
+            let wide = self.clone().wide();
+            let settings = Settings { policy, limits: wide.limits };
+            match wide.backend(Selector::new(DeviceKind::Cuda, 0)) {
                 Ok(backend) => return Device::over(backend, settings, attendant),
                 Err(error) => tracing::warn!(%error, "the GPU is not usable; opening the software device"),
             }

@@ -4,31 +4,35 @@
 //! checks them as the typed calls do, and enqueues them ([`enqueue`], [`enqueue_all`]); it gets sequence numbers back, and asks
 //! a [`Timeline`] about them. Data on its way out to foreign memory is brought there by a [`Landing`].
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use dxg_scheduler::{Access, AccessList, CopyKind, Operation};
 
+pub use self::batch::{Batch, enqueue_all};
+pub use self::landing::Landing;
 pub use crate::callbacks::Callbacks;
 
+use self::landing::LandingGuard;
 use crate::args::Args;
-use crate::backend::LoadedKernel;
 use crate::buffer::Buffer;
 use crate::completion::Completion;
 use crate::device::{Device, DeviceTag};
-use crate::driver::Refused;
+use crate::driver::{Entry, Refused};
 use crate::error::{Error, Result, TryError};
 use crate::event::Event;
 use crate::graph::{NodeId, order_address};
 use crate::grid::Grid;
 use crate::host_buffer::HostBuffer;
-use crate::host_memory::{HostMemory, HostPiece};
-use crate::info::MAX_ARGUMENT_BYTES;
+use crate::host_memory::HostMemory;
 use crate::kernel::Kernel;
-use crate::op::{ArgAccess, ArgBytes, ArgTag, Blocks, Keep, Op};
-use crate::request::{After, CheckedLaunch, Ready, Request};
+use crate::op::{ArgAccess, ArgBytes, ArgTag, Keep, Op};
+use crate::request::{Ready, Request};
 use crate::stream::{Stream, StreamCore, into_try_error};
 use crate::sync::block_on;
+
+mod batch;
+mod landing;
 
 /// A range of memory that the device reaches, kept alive.
 #[derive(Clone)]
@@ -158,10 +162,19 @@ pub unsafe fn enqueue_launch(
 
 fn enqueue_packed(stream: &Stream, kernel: &Kernel, grid: Grid, mut args: Args, wait: bool) -> Result<u64, TryError> {
     let Some(checked) = stream.check_launch(kernel, grid, &args)? else {
-        return enqueue(stream, Prepared::new(Request::empty_launch(args)), wait);
+        return enqueue(stream, Prepared::new(Request::empty_launch(&mut args)), wait);
     };
     let core = &stream.inner.core;
-    push(core, 1, wait, |ticket, _| checked.operation(kernel, &mut args, core.shared.id, ticket))
+    Ok(entry(core, wait)?.push(|ticket| checked.operation(kernel, &mut args, core.shared.id, ticket)))
+}
+
+/// A place for one operation. Where there is none: waits for it, or says so.
+#[inline]
+fn entry(core: &StreamCore, wait: bool) -> Result<Entry<'_>, TryError> {
+    match core.engine.entry(&core.shared) {
+        Err(Refused::Full(_)) if wait => Ok(block_on(core.engine.entry_when_room(&core.shared))?),
+        other => other.map_err(into_try_error),
+    }
 }
 
 /// A copy between two ranges of the same length, of which at most one is host memory.
@@ -211,13 +224,13 @@ pub unsafe fn copy_out(stream: &Stream, from: &Range, to: *mut u8) -> Result<Opt
     stream.tag().check("source", from.tag)?;
     let len = usize::try_from(from.len).map_err(|_| Error::invalid("the copy is larger than any host memory"))?;
     if len == 0 {
-        return Ok(Some((marker(), Arc::new(Landing { state: Mutex::new(None) }))));
+        return Ok(Some((marker(), Arc::new(Landing::none()))));
     }
     let Some(piece) = host(stream).allocate(len)? else {
         return Ok(None);
     };
     let address = piece.address();
-    let landing = Arc::new(Landing { state: Mutex::new(Some(Flight { piece, to, accepted: None })) });
+    let landing = Arc::new(Landing::of(piece, to));
     let guard = Keep::Shared(Arc::new(LandingGuard(Arc::clone(&landing))));
     let request = Request::copy(CopyKind::DeviceToHost, from.address, address, from.len, [from.keep.clone(), guard]);
     let prepared = Prepared { ready: request.into(), landing: Some(Arc::clone(&landing)) };
@@ -277,125 +290,14 @@ fn push(
 pub fn enqueue(stream: &Stream, prepared: Prepared, wait: bool) -> Result<u64, TryError> {
     let core = &stream.inner.core;
     let Prepared { ready: Ready { request, after }, landing } = prepared;
-    let mut request = Some(request);
-    let ticket = push(core, 1, wait, |ticket, _| {
+    let ticket = entry(core, wait)?.push(|ticket| {
         if let Some(landing) = &landing {
             landing.accepted(Timeline(Arc::clone(core)), ticket);
         }
-        request.take().unwrap_or_else(Request::marker).into_operation(core.shared.id, ticket)
-    })?;
+        request.into_operation(core.shared.id, ticket)
+    });
     after.accepted(core, ticket);
     Ok(ticket)
-}
-
-/// Operations that are enqueued as one entry. Launches borrow their arguments until they move into the queue.
-#[derive(Default)]
-pub struct Batch<'a> {
-    entries: Vec<Entry<'a>>,
-    others: Vec<Option<Prepared>>,
-}
-
-/// Small beside an operation: the array of them is written and read once.
-enum Entry<'a> {
-    Launch {
-        checked: CheckedLaunch,
-        kernel: Arc<LoadedKernel>,
-        args: &'a [u8],
-        accesses: AccessList,
-    },
-    /// By its place.
-    Other(usize),
-}
-
-impl<'a> Batch<'a> {
-    /// None yet; room for so many.
-    pub fn with_capacity(n: usize) -> Self {
-        Batch { entries: Vec::with_capacity(n), others: Vec::new() }
-    }
-
-    /// Adds an operation.
-    pub fn push(&mut self, prepared: Prepared) {
-        self.entries.push(Entry::Other(self.others.len()));
-        self.others.push(Some(prepared));
-    }
-
-    /// Adds a launch, as [`launch`] makes it.
-    ///
-    /// # Safety
-    ///
-    /// That of [`launch`].
-    #[inline]
-    pub unsafe fn launch(
-        &mut self,
-        stream: &Stream,
-        kernel: &Kernel,
-        grid: Grid,
-        args: &'a [u8],
-        accesses: impl IntoIterator<Item = RawAccess>,
-    ) -> Result<()> {
-        let device = &stream.inner.device;
-        let other_size = kernel.loaded.limits.args_size.is_some_and(|size| size as usize != args.len());
-        if kernel.loaded.signature.is_some() || other_size || args.len() > MAX_ARGUMENT_BYTES as usize {
-            // SAFETY: passed on to the caller.
-            self.push(unsafe { launch(stream, kernel, grid, args, accesses) }?);
-            return Ok(());
-        }
-        let accesses = told(accesses);
-        let (len, told) = (args.len(), accesses.len());
-        match CheckedLaunch::unsigned(device.info(), device.tag, kernel, grid, len, told)? {
-            Some(checked) => {
-                let kernel = Arc::clone(&kernel.loaded);
-                self.entries.push(Entry::Launch { checked, kernel, args, accesses });
-            }
-            None => self.push(marker()),
-        }
-        Ok(())
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-}
-
-/// Enqueues operations side by side, all or none, and gives the sequence number of the first; the others follow it. Where
-/// there is no room: waits for it, or says so. None at all is a marker.
-pub fn enqueue_all(stream: &Stream, mut batch: Batch<'_>, wait: bool) -> Result<u64, TryError> {
-    if batch.is_empty() {
-        batch.push(marker());
-    }
-    let core = &stream.inner.core;
-    let mut afters = Vec::new();
-    let (n, Batch { entries, mut others }) = (batch.len(), batch);
-    // The queue makes each operation of an entry once, in their order.
-    let mut entries = entries.into_iter();
-    let first = push(core, n, wait, |ticket, _| {
-        let other = match entries.next() {
-            Some(Entry::Launch { checked, kernel, args, accesses }) => {
-                let (args, blocks) = (ArgBytes::from_slice(args), Blocks::new());
-                return checked.operation_of(kernel, accesses, args, blocks, core.shared.id, ticket);
-            }
-            Some(Entry::Other(place)) => others[place].take(),
-            None => None,
-        };
-        let Prepared { ready, landing } = other.unwrap_or_else(marker);
-        if let Some(landing) = landing {
-            landing.accepted(Timeline(Arc::clone(core)), ticket);
-        }
-        if !matches!(ready.after, After::Nobody) {
-            afters.push((ticket, ready.after));
-        }
-        ready.request.into_operation(core.shared.id, ticket)
-    })?;
-    for (ticket, after) in afters {
-        after.accepted(core, ticket);
-    }
-    Ok(first)
 }
 
 /// What can be asked about the operations of a stream, also when the stream is gone.
@@ -466,70 +368,6 @@ pub fn free_after(buffer: Buffer<u8>, streams: &[&Stream]) {
     let after = streams.iter().map(|stream| Arc::clone(&stream.inner.core.shared));
     let (device, block) = buffer.into_unexposed();
     device.retire_after(block, after);
-}
-
-/// Data on its way to foreign memory.
-pub struct Landing {
-    state: Mutex<Option<Flight>>,
-}
-
-struct Flight {
-    piece: HostPiece,
-    to: *mut u8,
-    /// Where to ask about the copy, once it is enqueued.
-    accepted: Option<(Timeline, u64)>,
-}
-
-// SAFETY: needed because of the pointer to foreign memory: whoever made the landing promised that any thread may write there.
-unsafe impl Send for Flight {}
-
-impl Landing {
-    fn state(&self) -> MutexGuard<'_, Option<Flight>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The copy is being enqueued, for sure.
-    fn accepted(&self, timeline: Timeline, ticket: u64) {
-        if let Some(flight) = &mut *self.state() {
-            flight.accepted = Some((timeline, ticket));
-        }
-    }
-
-    /// Whether nothing is left to be done.
-    pub fn is_over(&self) -> bool {
-        self.state().is_none()
-    }
-
-    /// Ends the flight, once: writes the data to the foreign memory, or, where the copy failed, nothing. When this has returned,
-    /// nobody touches the foreign memory any more.
-    ///
-    /// # Safety
-    ///
-    /// With `deliver`, the copy is complete.
-    pub unsafe fn finish(&self, deliver: bool) {
-        let mut state = self.state();
-        if let (Some(flight), true) = (&*state, deliver) {
-            // SAFETY: needed to write foreign memory; its owner promised that the piece's length of it may be written until
-            // this is over, which it is when the lock is released. The piece is read after the copy's completion.
-            unsafe { std::ptr::copy_nonoverlapping(flight.piece.ptr().cast_const(), flight.to, flight.piece.len()) };
-        }
-        // The memory announces room when it goes: outside the lock.
-        let over = state.take();
-        drop(state);
-        drop(over);
-    }
-}
-
-/// Held by the operation: when it retires unobserved, the data is brought all the same, so that it does not hold up others.
-struct LandingGuard(Arc<Landing>);
-
-impl Drop for LandingGuard {
-    fn drop(&mut self) {
-        let accepted = self.0.state().as_ref().and_then(|flight| flight.accepted.clone());
-        let complete = accepted.is_some_and(|(timeline, ticket)| matches!(timeline.peek(ticket), Some(Ok(()))));
-        // SAFETY: needed because of the contract of `finish`, which the line above keeps.
-        unsafe { self.0.finish(complete) };
-    }
 }
 
 /// Every stream of a device that has accepted anything, and the last it has.

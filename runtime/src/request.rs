@@ -9,7 +9,7 @@ use dxg_io::software::kernel::{Parameter, Signature};
 use dxg_io::software::packet::MAX_ACCESSES;
 use dxg_scheduler::{Access, AccessList, CopyKind, CostKey, EventId, Hazard, Operation, StreamId, Ticket, Work};
 
-use crate::args::{Args, Slot, SlotKind, access_words};
+use crate::args::{Args, Slot, access_words, needed_flag};
 use crate::backend::LoadedKernel;
 use crate::buffer::BufferSlice;
 use crate::device::{DeviceTag, cannot_launch};
@@ -19,7 +19,7 @@ use crate::grid::Grid;
 use crate::host_buffer::Reservation;
 use crate::info::{DeviceInfo, MAX_ARGUMENT_BYTES};
 use crate::kernel::Kernel;
-use crate::op::{ArgAccess, ArgBytes, ArgTag, Blocks, Keep, KeepAlive, Launch, Op, OpKind, Shape};
+use crate::op::{ArgBytes, ArgTag, Blocks, Keep, KeepAlive, Launch, Op, OpKind, Shape};
 use crate::pod::Pod;
 use crate::stream::StreamCore;
 
@@ -80,13 +80,13 @@ impl Request {
     ) -> Result<Self> {
         Ok(match CheckedLaunch::new(info, tag, kernel, grid, &args)? {
             Some(checked) => checked.request(kernel, &mut args),
-            None => Request::empty_launch(args),
+            None => Request::empty_launch(&mut args),
         })
     }
 
     /// A launch of a grid with a zero in it: nothing but a place in the stream.
-    pub(crate) fn empty_launch(args: Args) -> Self {
-        Request::marker_holding(args.blocks.into_iter().map(Keep::Memory).collect())
+    pub(crate) fn empty_launch(args: &mut Args) -> Self {
+        Request::marker_holding(args.blocks.drain(..).map(Keep::Memory).collect())
     }
 
     /// A copy of `len` bytes between ranges that were checked. None at all is a marker.
@@ -300,7 +300,7 @@ impl CheckedLaunch {
     /// The operation at its place in the order, with the arguments taken out of `args`.
     #[inline]
     pub(crate) fn operation(&self, kernel: &Kernel, args: &mut Args, stream: StreamId, ticket: u64) -> Operation<Op> {
-        let (accesses, bytes) = (std::mem::take(&mut args.accesses), std::mem::take(&mut args.bytes));
+        let (accesses, bytes) = (args.accesses.take(), args.bytes.take());
         let blocks = std::mem::take(&mut args.blocks);
         self.operation_of(Arc::clone(&kernel.loaded), accesses, bytes, blocks, stream, ticket)
     }
@@ -351,9 +351,17 @@ fn cost_key(kernel: &LoadedKernel, grid: Grid) -> CostKey {
     CostKey((kernel.id as u32) << 6 | (size_class & 63))
 }
 
-#[inline]
 fn check_grid(info: &DeviceInfo, kernel: &LoadedKernel, grid: Grid) -> Result<Shape> {
     let (blocks, threads) = (grid.blocks(), grid.threads());
+    if let ([x, 1, 1], [width, 1, 1]) = (blocks, threads)
+        && x <= info.max_blocks[0]
+        && width <= info.max_threads[0].min(info.max_threads_per_block).min(kernel.limits.max_threads)
+        && u64::from(x) <= info.max_block_count
+        && grid.shared() <= info.max_shared_bytes.min(kernel.limits.max_shared_bytes)
+        && let Some(shape) = Shape::line(x, width, grid.shared())
+    {
+        return Ok(shape);
+    }
     let within = |sizes: [u32; 3], most: &[u32; 3]| sizes[0] <= most[0] && sizes[1] <= most[1] && sizes[2] <= most[2];
     let fits = within(blocks, &info.max_blocks)
         && within(threads, &info.max_threads)
@@ -433,7 +441,7 @@ fn check_args(kernel: &LoadedKernel, args: &Args) -> Result<()> {
             None => Ok(()),
         };
     };
-    let checked = if args.raw { check_raw(signature, args) } else { check_slots(signature, &args.slots) };
+    let checked = if args.raw { check_raw(signature, args) } else { check_slots(kernel, signature, &args.slots) };
     match checked {
         Ok(()) => Ok(()),
         Err(reason) => refuse(reason),
@@ -451,32 +459,20 @@ fn check_size(size: usize, args: &Args) -> Result<(), String> {
 }
 
 #[inline]
-fn check_slots(signature: &Signature, slots: &[Slot]) -> Result<(), String> {
-    let parameters = signature.parameters();
-    let pairs = || slots.iter().zip(parameters);
-    if slots.len() == parameters.len() && pairs().all(|(slot, parameter)| fits(slot, parameter)) {
+fn check_slots(kernel: &LoadedKernel, signature: &Signature, slots: &[Slot]) -> Result<(), String> {
+    let mut pairs = kernel.wanted.iter().zip(slots);
+    if slots.len() == kernel.wanted.len() && pairs.all(|(wanted, slot)| wanted.fits(*slot)) {
         return Ok(());
     }
-    Err(refuse_slots(signature, slots))
-}
-
-#[inline]
-fn fits(slot: &Slot, parameter: &Parameter) -> bool {
-    let element = parameter.element.bytes() as u16;
-    match slot.kind {
-        SlotKind::Scalar => !parameter.kind.is_buffer() && slot.size == element,
-        SlotKind::Buffer { element: given, flags } => {
-            parameter.kind.is_buffer() && given == element && u32::from(flags) & needed_flag(parameter) != 0
-        }
-    }
+    Err(refuse_slots(kernel, signature, slots))
 }
 
 /// Says which argument does not fit.
 #[cold]
-fn refuse_slots(signature: &Signature, slots: &[Slot]) -> String {
-    let mut pairs = slots.iter().zip(signature.parameters()).enumerate();
-    match pairs.find(|(_, (slot, parameter))| !fits(slot, parameter)) {
-        Some((index, (slot, parameter))) if slots.len() == signature.parameters().len() => {
+fn refuse_slots(kernel: &LoadedKernel, signature: &Signature, slots: &[Slot]) -> String {
+    let mut pairs = slots.iter().zip(&kernel.wanted).zip(signature.parameters()).enumerate();
+    match pairs.find(|(_, ((slot, wanted), _))| !wanted.fits(**slot)) {
+        Some((index, ((slot, _), parameter))) if slots.len() == signature.parameters().len() => {
             format!("argument {index} is {slot}; the kernel takes {}", describe_parameter(parameter))
         }
         _ => format!("{} given; the kernel takes {}", slots.len(), describe(signature)),
@@ -502,10 +498,6 @@ fn check_raw(signature: &Signature, args: &Args) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-fn needed_flag(parameter: &Parameter) -> u32 {
-    if parameter.kind.writes() { ArgAccess::WRITE } else { ArgAccess::READ }
 }
 
 fn describe(signature: &Signature) -> String {

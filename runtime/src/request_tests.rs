@@ -6,8 +6,6 @@ use dxg_io::software::kernel::{ElementType, ParameterKind, Signature};
 
 use super::*;
 use crate::args;
-use crate::backend::KernelLimits;
-use crate::kernel::MergeSupport;
 use crate::selector::{DeviceKind, Selector};
 
 fn info() -> DeviceInfo {
@@ -43,15 +41,7 @@ fn kernel(tag: DeviceTag, parameters: Option<&[(ParameterKind, ElementType)]>) -
         parameters.iter().for_each(|&(kind, element)| signature.push(kind, element));
         Arc::new(signature)
     });
-    let loaded = LoadedKernel {
-        id: 7,
-        name: "k".into(),
-        signature,
-        limits: KernelLimits::default(),
-        merge: MergeSupport::Merged,
-        owner: Arc::new(()),
-    };
-    Kernel { loaded: Arc::new(loaded), tag, merges: true }
+    Kernel { loaded: LoadedKernel::new(7, "k".into(), signature, Arc::new(())), tag, merges: true }
 }
 
 fn launch(kernel: &Kernel, grid: impl Into<Grid>, args: Args) -> Result<Request> {

@@ -20,6 +20,7 @@ use crate::driver::{Engine, Refused, StreamShared, Waiting};
 use crate::error::{Full, Result, TryError};
 use crate::grid::Grid;
 use crate::kernel::Kernel;
+use crate::launching::Launching;
 use crate::op::Op;
 use crate::request::{After, CheckedLaunch, Ready, Request};
 
@@ -98,35 +99,22 @@ impl Stream {
     ///
     /// Dropping this future before it is ready means that nothing was launched; after that, the launch takes place whatever
     /// happens to the [`Completion`].
-    pub async fn launch(&self, kernel: &Kernel, grid: impl Into<Grid>, mut args: Args) -> Result<Completion> {
-        let Some(checked) = self.check_launch(kernel, grid.into(), &args)? else {
-            return self.accept(Request::empty_launch(args)).await;
-        };
-        let StreamCore { engine, shared } = &*self.inner.core;
-        let mut make = |ticket, _| checked.operation(kernel, &mut args, shared.id, ticket);
-        let mut tickets = engine.enqueue(shared, 1, &mut make);
-        loop {
-            match tickets {
-                Ok(tickets) => return Ok(Completion::new(Arc::clone(&self.inner.core), tickets.start)),
-                Err(Refused::Failed(error)) => return Err(error),
-                Err(Refused::Full(_)) => {}
-            }
-            let permit = engine.room(shared, 1).await?;
-            tickets = engine.enqueue_permitted(shared, permit, &mut make);
-        }
+    #[inline]
+    pub fn launch<'a>(&'a self, kernel: &'a Kernel, grid: impl Into<Grid>, args: Args) -> Launching<'a> {
+        Launching::new(self, kernel, grid.into(), args)
     }
 
     /// Launches a kernel if there is room.
     pub fn try_launch(&self, kernel: &Kernel, grid: impl Into<Grid>, mut args: Args) -> Result<Completion, TryError> {
-        let Some(checked) = self.check_launch(kernel, grid.into(), &args)? else {
-            return self.try_accept(Request::empty_launch(args));
-        };
-        let core = &self.inner.core;
-        let make = |ticket, _| checked.operation(kernel, &mut args, core.id(), ticket);
-        let tickets = core.engine.enqueue(&core.shared, 1, make).map_err(into_try_error)?;
-        Ok(Completion::new(Arc::clone(core), tickets.start))
+        match self.check_launch(kernel, grid.into(), &args)? {
+            Some(checked) => {
+                self.try_accept_with(|stream, ticket| checked.operation(kernel, &mut args, stream, ticket))
+            }
+            None => self.try_accept(Request::empty_launch(&mut args)),
+        }
     }
 
+    #[inline]
     pub(crate) fn check_launch(&self, kernel: &Kernel, grid: Grid, args: &Args) -> Result<Option<CheckedLaunch>> {
         let device = &self.inner.device;
         CheckedLaunch::new(device.info(), device.tag, kernel, grid, args)
@@ -200,32 +188,42 @@ impl Stream {
     /// Enqueues one operation, or says that there is no room.
     pub(crate) fn try_accept(&self, ready: impl Into<Ready>) -> Result<Completion, TryError> {
         let Ready { request, after } = ready.into();
-        let core = &self.inner.core;
-        let mut request = Some(request);
-        let tickets = core.engine.enqueue(&core.shared, 1, make_one(core.id(), &mut request));
-        Ok(self.accepted(after, tickets.map_err(into_try_error)?.start))
+        let done = self.try_accept_with(|stream, ticket| request.into_operation(stream, ticket))?;
+        after.accepted(&self.inner.core, done.ticket());
+        Ok(done)
     }
 
     /// Enqueues one operation, waiting for room.
     pub(crate) async fn accept(&self, ready: impl Into<Ready>) -> Result<Completion> {
         let Ready { request, after } = ready.into();
-        let StreamCore { engine, shared } = &*self.inner.core;
-        let mut request = Some(request);
-        let mut tickets = engine.enqueue(shared, 1, make_one(shared.id, &mut request));
-        loop {
-            match tickets {
-                Ok(tickets) => return Ok(self.accepted(after, tickets.start)),
-                Err(Refused::Failed(error)) => return Err(error),
-                Err(Refused::Full(_)) => {}
-            }
-            let permit = engine.room(shared, 1).await?;
-            tickets = engine.enqueue_permitted(shared, permit, make_one(shared.id, &mut request));
-        }
+        let done = self.accept_with(|stream, ticket| request.into_operation(stream, ticket)).await?;
+        after.accepted(&self.inner.core, done.ticket());
+        Ok(done)
     }
 
-    fn accepted(&self, after: After, ticket: u64) -> Completion {
-        after.accepted(&self.inner.core, ticket);
-        Completion::new(Arc::clone(&self.inner.core), ticket)
+    /// Enqueues the operation that `make` makes of stream and ticket, or says that there is no room.
+    #[inline]
+    pub(crate) fn try_accept_with(
+        &self,
+        make: impl FnOnce(StreamId, u64) -> Operation<Op>,
+    ) -> Result<Completion, TryError> {
+        let core = &self.inner.core;
+        let entry = core.engine.entry(&core.shared).map_err(into_try_error)?;
+        let ticket = entry.push(|ticket| make(core.id(), ticket));
+        Ok(Completion::new(Arc::clone(core), ticket))
+    }
+
+    /// As [`Stream::try_accept_with`], waiting for room.
+    #[inline]
+    pub(crate) async fn accept_with(&self, make: impl FnOnce(StreamId, u64) -> Operation<Op>) -> Result<Completion> {
+        let StreamCore { engine, shared } = &*self.inner.core;
+        let entry = match engine.entry(shared) {
+            Ok(entry) => entry,
+            Err(Refused::Failed(error)) => return Err(error),
+            Err(Refused::Full(_)) => engine.entry_when_room(shared).await?,
+        };
+        let ticket = entry.push(|ticket| make(shared.id, ticket));
+        Ok(Completion::new(Arc::clone(&self.inner.core), ticket))
     }
 
     /// Enqueues all side by side, or says that there is no room. The completion is that of the last.
@@ -261,17 +259,9 @@ impl Stream {
     }
 }
 
-/// Gives a request its place in the order. The queue makes each operation of an entry once, and none of one it refuses.
-fn make(request: &mut Option<Request>, stream: StreamId, ticket: u64) -> Operation<Op> {
-    request.take().unwrap_or_else(Request::marker).into_operation(stream, ticket)
-}
-
-fn make_one(stream: StreamId, request: &mut Option<Request>) -> impl FnMut(u64, usize) -> Operation<Op> {
-    move |ticket, _| make(request, stream, ticket)
-}
-
+/// Gives requests their places in the order. The queue makes each operation of an entry once, and none of one it refuses.
 fn make_all(stream: StreamId, requests: &mut [Option<Request>]) -> impl FnMut(u64, usize) -> Operation<Op> {
-    move |ticket, index| make(&mut requests[index], stream, ticket)
+    move |ticket, index| requests[index].take().unwrap_or_else(Request::marker).into_operation(stream, ticket)
 }
 
 fn split(ready: Vec<Ready>) -> (Vec<Option<Request>>, Vec<After>) {

@@ -50,14 +50,33 @@ impl Watermark {
 
     /// Whether `count` more may enter now. A run of several enters whole or not at all.
     #[must_use]
+    #[inline]
     pub const fn admits(&self, count: u32, bound: Bound) -> bool {
+        self.stays_open(count, bound) || self.admits_near_full(count, bound)
+    }
+
+    /// Open, and open still when so many more are in: the usual case.
+    const fn stays_open(&self, count: u32, bound: Bound) -> bool {
+        !self.closed && count < bound.high && self.level < bound.high - count
+    }
+
+    const fn admits_near_full(&self, count: u32, bound: Bound) -> bool {
         let bound = bound.sane();
         let open = !self.closed || self.level <= bound.low;
         open && count <= bound.high && self.level <= bound.high - count
     }
 
     /// Lets `count` enter, or says that there is no room; from then on nothing enters until `low` is reached.
+    #[inline]
     pub const fn enter(&mut self, count: u32, bound: Bound) -> bool {
+        if self.stays_open(count, bound) {
+            self.level += count;
+            return true;
+        }
+        self.enter_near_full(count, bound)
+    }
+
+    const fn enter_near_full(&mut self, count: u32, bound: Bound) -> bool {
         if self.admits(count, bound) {
             self.level += count;
             self.closed = self.level >= bound.sane().high;
@@ -72,13 +91,14 @@ impl Watermark {
     }
 
     /// Lets `count` leave. True when this opened it again: the moment to wake whoever waits for room.
+    #[inline]
     pub const fn leave(&mut self, count: u32, bound: Bound) -> bool {
         self.level = self.level.saturating_sub(count);
-        let opened = self.closed && self.level <= bound.sane().low;
-        if opened {
-            self.closed = false;
+        if !self.closed || self.level > bound.sane().low {
+            return false;
         }
-        opened
+        self.closed = false;
+        true
     }
 }
 

@@ -45,6 +45,7 @@ impl FreeMark {
     }
 
     /// One operation more went into a batch.
+    #[inline]
     pub(crate) fn serve(&mut self) {
         self.served = self.served.saturating_add(1).min(NOT_URGENT - 1);
     }

@@ -241,6 +241,19 @@ impl AccessList {
         self
     }
 
+    /// These accesses, and none are left.
+    #[must_use]
+    #[inline]
+    pub fn take(&mut self) -> Self {
+        match &mut self.repr {
+            // Only the length is written back.
+            Repr::Inline { len, partial, accesses } => {
+                Self { repr: Repr::Inline { len: core::mem::take(len), partial: *partial, accesses: *accesses } }
+            }
+            Repr::Heap { .. } => core::mem::take(self),
+        }
+    }
+
     /// Whether it does not tell everything.
     #[must_use]
     pub const fn is_partial(&self) -> bool {
@@ -358,8 +371,18 @@ impl Hazard {
         Self::Declared(AccessList::from_slice(&[Access::write(dst, len)]))
     }
 
+    /// All that is touched, where that is known.
+    #[inline]
+    pub(crate) fn complete(&self) -> Option<&[Access]> {
+        match self {
+            Self::Declared(list) if !list.is_partial() => Some(list),
+            _ => None,
+        }
+    }
+
     /// The ranges that are known.
     #[must_use]
+    #[inline]
     pub fn accesses(&self) -> &[Access] {
         match self {
             Self::Ordered => &[],

@@ -67,7 +67,8 @@ impl<T> Slab<T> {
             node.target = target;
             node.blocked = NIL;
             node.time = time;
-            node.operation = place.take();
+            // The slot is empty: what lies in `place` then.
+            core::mem::swap(&mut node.operation, place);
             slot
         }
     }

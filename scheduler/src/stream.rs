@@ -74,6 +74,7 @@ pub(crate) struct InBatch {
 
 impl InBatch {
     /// On to a later wave.
+    #[inline]
     pub(crate) fn advance_to(&mut self, wave: u32) {
         self.wave = wave;
         self.used = false;

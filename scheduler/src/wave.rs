@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use smallvec::SmallVec;
 
 use crate::batch::{Batch, Group, GroupKind, Wave};
+use crate::cost::CostTable;
 use crate::merge;
 use crate::operation::{CopyKind, CostKey, Nanos, Work};
 use crate::queue::Mark;
@@ -64,6 +65,8 @@ struct GroupDraft {
 #[derive(Debug)]
 struct WaveDraft {
     singles: [u32; SINGLE_KINDS],
+    /// Merge key and group of the last launch that joined: usually those of the next.
+    last: (u64, u32),
     /// Somebody waits for an operation of it.
     wanted: bool,
 }
@@ -163,6 +166,8 @@ pub(crate) struct Draft {
     /// Values of other queues to wait for, the highest per queue.
     pub(crate) waits: SmallVec<[(u16, u64); 4]>,
     pub(crate) unmeasured: SmallVec<[CostKey; 8]>,
+    /// The kind of launch that was last looked at for being measured.
+    looked_at: Option<CostKey>,
     pub(crate) bytes: u64,
     pub(crate) gpu_time: Nanos,
     pub(crate) load: Nanos,
@@ -184,6 +189,7 @@ impl Draft {
             touched: Vec::new(),
             waits: SmallVec::new(),
             unmeasured: SmallVec::new(),
+            looked_at: None,
             bytes: 0,
             gpu_time: 0,
             load: 0,
@@ -200,6 +206,7 @@ impl Draft {
         self.touched.clear();
         self.waits.clear();
         self.unmeasured.clear();
+        self.looked_at = None;
         self.bytes = 0;
         self.gpu_time = 0;
         self.load = 0;
@@ -221,6 +228,18 @@ impl Draft {
         self.picks.len()
     }
 
+    /// A launch of this kind is in it: if its time was never measured, this batch will tell something of it.
+    #[inline]
+    pub(crate) fn note_cost(&mut self, cost: CostKey, costs: &CostTable) {
+        if self.looked_at.replace(cost) == Some(cost) {
+            return;
+        }
+        let room = self.unmeasured.len() < self.unmeasured.inline_size();
+        if room && costs.is_unmeasured(cost) && !self.unmeasured.contains(&cost) {
+            self.unmeasured.push(cost);
+        }
+    }
+
     /// The batch must wait for another queue's progress.
     pub(crate) fn wait_for(&mut self, queue: u16, value: u64) {
         match self.waits.iter_mut().find(|wait| wait.0 == queue) {
@@ -230,9 +249,25 @@ impl Draft {
     }
 
     /// Puts an operation into a wave. `wanted`: somebody waits for it. True if it is the first of its group.
+    #[inline]
     pub(crate) fn pick(&mut self, slot: u32, work: &Work, wave: u32, wanted: bool) -> bool {
+        if let Some(draft) = self.waves.get_mut(wave as usize)
+            && let Work::Launch { merge: Some(key), .. } = work
+            && draft.last.0 == *key
+            && draft.last.1 != NIL
+        {
+            draft.wanted |= wanted;
+            let group = draft.last.1;
+            self.groups[group as usize].count += 1;
+            self.picks.push((slot, group));
+            return false;
+        }
+        self.pick_other(slot, work, wave, wanted)
+    }
+
+    fn pick_other(&mut self, slot: u32, work: &Work, wave: u32, wanted: bool) -> bool {
         while self.waves.len() <= wave as usize {
-            self.waves.push(WaveDraft { singles: [NIL; SINGLE_KINDS], wanted: false });
+            self.waves.push(WaveDraft { singles: [NIL; SINGLE_KINDS], last: (0, NIL), wanted: false });
         }
         let draft = &mut self.waves[wave as usize];
         draft.wanted |= wanted;
@@ -255,6 +290,9 @@ impl Draft {
             self.groups.push(GroupDraft { wave, kind, count: 0, at: 0 });
         }
         let group = *group;
+        if let Work::Launch { merge: Some(key), .. } = work {
+            draft.last = (*key, group);
+        }
         self.groups[group as usize].count += 1;
         self.picks.push((slot, group));
         first

@@ -23,6 +23,7 @@ use dxg_scheduler::{Batch, Nanos, QueueId, StreamId, Ticket};
 
 use smallvec::SmallVec;
 
+use crate::args::Wanted;
 use crate::error::{Error, LostCause, Result};
 use crate::info::DeviceInfo;
 use crate::kernel::MergeSupport;
@@ -249,6 +250,8 @@ pub(crate) struct LoadedKernel {
     pub name: Arc<str>,
     /// Its parameters, where the image tells them.
     pub signature: Option<Arc<Signature>>,
+    /// What fits each of them.
+    pub wanted: Box<[Wanted]>,
     /// What its launches may ask for, beside the limits of the device.
     pub limits: KernelLimits,
     /// Whether launches of it are merged.
@@ -271,6 +274,21 @@ pub(crate) struct KernelLimits {
 impl Default for KernelLimits {
     fn default() -> Self {
         KernelLimits { max_threads: u32::MAX, max_shared_bytes: u32::MAX, args_size: None }
+    }
+}
+
+impl LoadedKernel {
+    /// A kernel that the device knows by this number, and what keeps it loaded.
+    pub fn new(
+        id: u64,
+        name: Arc<str>,
+        signature: Option<Arc<Signature>>,
+        owner: Arc<dyn Any + Send + Sync>,
+    ) -> Arc<Self> {
+        let parameters = signature.iter().flat_map(|signature| signature.parameters());
+        let wanted = parameters.map(Wanted::by).collect();
+        let (limits, merge) = (KernelLimits::default(), MergeSupport::Merged);
+        Arc::new(LoadedKernel { id, name, signature, wanted, limits, merge, owner })
     }
 }
 

@@ -56,6 +56,12 @@ impl CommandRing {
         }
     }
 
+    /// Bytes in all.
+    #[cfg(test)]
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// Takes back what the device is through with.
     pub fn reclaim(&mut self, completed: u64) {
         while let Some(first) = self.in_flight.front() {

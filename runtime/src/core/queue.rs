@@ -84,10 +84,13 @@ impl<T> EnqueueQueue<T> {
     ///
     /// `make` runs while the slot is claimed, so it should be short: it holds up the pops of everything after it.
     pub(crate) fn try_push(&self, make: impl FnOnce(u64) -> T) -> Option<u64> {
-        let position = self.ring.claim(1)?;
-        let mut claim = Claim { ring: &self.ring, first: position, count: 1, filled: 0 };
-        claim.fill(make(position + 1));
-        Some(position + 1)
+        Some(self.try_claim()?.push(make))
+    }
+
+    /// Claims a place for one; `None`: full. Dropped without a push, it is lost, and the ring goes on.
+    #[inline]
+    pub(crate) fn try_claim(&self) -> Option<Claim<'_, T>> {
+        Some(Claim { ring: &self.ring, first: self.ring.claim(1)?, count: 1, filled: 0 })
     }
 
     /// Pushes `n` operations with adjacent tickets, all or none: the consumer sees the first only when all are there.
@@ -103,7 +106,7 @@ impl<T> EnqueueQueue<T> {
         let first = self.ring.claim(n as u64)?;
         let mut claim = Claim { ring: &self.ring, first, count: n as u64, filled: 0 };
         for index in 0..n {
-            claim.fill(make(first + index as u64 + 1, index));
+            claim.fill(|| make(first + index as u64 + 1, index));
         }
         Some(first + 1..first + 1 + n as u64)
     }
@@ -220,7 +223,7 @@ impl<T> Ring<T> {
 }
 
 /// A claimed range. Dropping it publishes: the values when all are there, tombstones when `make` unwound.
-struct Claim<'a, T> {
+pub(crate) struct Claim<'a, T> {
     ring: &'a Ring<T>,
     first: u64,
     count: u64,
@@ -228,14 +231,28 @@ struct Claim<'a, T> {
 }
 
 impl<T> Claim<'_, T> {
+    /// The ticket of its first place.
     #[inline]
-    fn fill(&mut self, value: T) {
+    pub(crate) fn ticket(&self) -> u64 {
+        self.first + 1
+    }
+
+    /// Publishes what `make` makes of its ticket, in the place of a claim for one.
+    #[inline]
+    pub(crate) fn push(mut self, make: impl FnOnce(u64) -> T) -> u64 {
+        let ticket = self.ticket();
+        self.fill(|| make(ticket));
+        ticket
+    }
+
+    #[inline]
+    fn fill(&mut self, make: impl FnOnce() -> T) {
         debug_assert!(self.filled < self.count);
         let slot = self.ring.slot(self.first + self.filled);
         // SAFETY: needed to write through the shared ring. The exchange of `tail` gave these positions to this claim alone, and
         // the consumer stays away until the stamp is published. A free slot holds `None`, so nothing is left undropped by
-        // writing over it without a look.
-        slot.value.with_mut(|cell| unsafe { cell.write(Some(value)) });
+        // writing over it without a look. Made here, a large value is written where it stays.
+        slot.value.with_mut(|cell| unsafe { cell.write(Some(make())) });
         self.filled += 1;
     }
 

@@ -53,7 +53,7 @@ impl Counters {
     /// Counts an operation that is taken in. Role holder only.
     pub(crate) fn count_operation(&self, kind: &OpKind) {
         match kind {
-            OpKind::Launch(_) => self.launches.bump(),
+            OpKind::Launch(_) | OpKind::Prepared(_) => self.launches.bump(),
             OpKind::Copy(_) => self.copies.bump(),
             OpKind::Fill { .. } => self.fills.bump(),
             OpKind::Record { .. } | OpKind::Wait(_) | OpKind::Marker(_) | OpKind::Foreign(_) => {}

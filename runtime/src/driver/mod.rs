@@ -15,7 +15,6 @@
 //! | `patience` (how long who waits looks at fences) | any task; see [`patience`] |
 //! | `refusal` | written once (lost) or at shutdown; read before every acceptance |
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
@@ -24,15 +23,16 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use dxg_scheduler::{EventId, Nanos, Operation, Priority, StreamId, Ticket};
 
 use crate::backend::Backend;
-use crate::core::admission::{self, Admission, Permit};
+use crate::core::admission::{self, Admission};
 use crate::core::doze::{Doze, Need};
 use crate::core::queue::EnqueueQueue;
 use crate::core::role::DriverRole;
-use crate::error::{Error, Full, Result};
+use crate::error::{Error, Result};
 use crate::limits::{Policy, Settings};
 use crate::op::Op;
 use crate::stats::Stats;
 
+mod accept;
 mod attend;
 mod counters;
 mod intake;
@@ -51,6 +51,7 @@ mod thread;
 mod waiting;
 mod wake;
 
+pub(crate) use accept::{Entry, Refused};
 pub(crate) use stream::{Cause, StreamShared};
 pub(crate) use waiting::Waiting;
 
@@ -66,11 +67,6 @@ use wake::WakeFd;
 /// is asked to hand everything over, which serves every request.
 const CONTROLS: usize = 4096;
 
-/// One of so many operations that nobody waits for yet does the driver's work. A step costs as much as enqueueing some ten
-/// operations, a submission some twenty more: with 64 they are a small part of the whole. Divides every ring's capacity or is
-/// divided by it, so that a full ring was driven.
-const DRIVE_EVERY: u64 = 64;
-
 /// How often a reset looks whether its stream is idle.
 const RESET_LOOK: Duration = Duration::from_micros(50);
 
@@ -83,28 +79,6 @@ enum Control {
     StreamDropped { stream: StreamId },
     EventDropped { event: EventId },
     Configure,
-}
-
-/// Why operations were not accepted. Nothing has happened.
-#[derive(Debug)]
-pub(crate) enum Refused {
-    /// There is no room now.
-    Full(Full),
-    /// There never will be, or the stream or device cannot take them.
-    Failed(Error),
-}
-
-impl From<Error> for Refused {
-    fn from(error: Error) -> Self {
-        Refused::Failed(error)
-    }
-}
-
-fn too_many(n: usize, most: u32) -> Error {
-    Error::invalid(format!(
-        "{n} operations in one entry, and the limits let {most} in; raise `stream_operations` and `device_operations`, \
-         or split the list"
-    ))
 }
 
 /// Where the engine is attended to when no task drives it.
@@ -270,74 +244,6 @@ impl Engine {
         }
     }
 
-    // ---- operations ----
-
-    /// Accepts `n` operations with adjacent tickets, or none and says why. `make` is called with (ticket, index).
-    pub(crate) fn enqueue(
-        &self,
-        stream: &StreamShared,
-        n: usize,
-        make: impl FnMut(u64, usize) -> Operation<Op>,
-    ) -> Result<Range<u64>, Refused> {
-        self.check_stream(stream)?;
-        let count = u32::try_from(n).unwrap_or(u32::MAX);
-        match stream.gate.try_enter(count) {
-            Ok(permit) => self.enqueue_permitted(stream, permit, make),
-            Err(admission::Full::Stream) => Err(Refused::Full(Full::Stream)),
-            Err(admission::Full::Global) => Err(Refused::Full(Full::Device)),
-            Err(admission::Full::Never { most }) => Err(Refused::Failed(too_many(n, most))),
-        }
-    }
-
-    /// Waits until the stream has room for `n` more operations, and takes it. Cancel safe: room that is given to a
-    /// dropped future goes to the next in line.
-    pub(crate) async fn room<'a>(&self, stream: &'a StreamShared, n: usize) -> Result<Permit<'a>> {
-        self.check_stream(stream)?;
-        // Who waits for room waits for everything that takes it.
-        self.flush_everything();
-        let count = u32::try_from(n).unwrap_or(u32::MAX);
-        let permit = stream.gate.enter(count).await.map_err(|full| match full {
-            admission::Full::Never { most } => too_many(n, most),
-            // The wait is for both levels; neither is an error of it.
-            admission::Full::Stream | admission::Full::Global => Error::invalid("the wait for room was given up"),
-        })?;
-        self.check_stream(stream)?;
-        Ok(permit)
-    }
-
-    /// Accepts as many operations as the permit is for.
-    pub(crate) fn enqueue_permitted(
-        &self,
-        stream: &StreamShared,
-        permit: Permit<'_>,
-        make: impl FnMut(u64, usize) -> Operation<Op>,
-    ) -> Result<Range<u64>, Refused> {
-        let n = permit.n() as usize;
-        let tickets = self.queue.try_push_many(n, make);
-        // The queue has a slot for everything that admission lets in, but a slot is freed after its operation is popped
-        // and room only after it is complete, so this is never full; if it ever is, the permit gives the room back.
-        let tickets = tickets.ok_or(Refused::Full(Full::Device))?;
-        permit.spend();
-        stream.accepted(tickets.end - 1);
-        // Nobody waits yet. A thread that naps looks by itself; before that, one of many operations takes all along.
-        let many = tickets.start / DRIVE_EVERY != tickets.end / DRIVE_EVERY;
-        if many || !self.doze.looks_soon() {
-            self.drive();
-        }
-        Ok(tickets)
-    }
-
-    fn check_stream(&self, stream: &StreamShared) -> Result<()> {
-        self.check_open()?;
-        if !stream.timeline.is_suspect() {
-            return Ok(());
-        }
-        match stream.timeline.failure() {
-            None => Ok(()),
-            Some(cause) => Err(cause.error.as_dependency()),
-        }
-    }
-
     // ---- settings, end ----
 
     pub(crate) fn settings(&self) -> Settings {
@@ -384,11 +290,17 @@ impl Engine {
     }
 
     /// Why nothing is accepted any more, if so.
+    #[inline]
     pub(crate) fn check_open(&self) -> Result<()> {
         // Acquire pairs with the Release store in `set_refusal`.
         if !self.refusing.load(Ordering::Acquire) {
             return Ok(());
         }
+        self.why_refused()
+    }
+
+    #[cold]
+    fn why_refused(&self) -> Result<()> {
         match self.refusal.load().as_deref() {
             None => Ok(()),
             Some(error) => Err(error.clone()),

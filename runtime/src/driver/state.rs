@@ -23,7 +23,7 @@ use crate::backend::{Delivery, SubmitError, Submitted};
 use crate::core::doze::Need;
 use crate::core::queue::QueueConsumer;
 use crate::error::{Error, Failure, LostCause, LostReason};
-use crate::op::{Op, OpKind};
+use crate::op::Op;
 
 /// Operations taken in before fences are looked at again: a flood does not starve completions.
 const DRAIN_BOUND: usize = 1024;
@@ -289,10 +289,9 @@ impl State {
 
     /// The kernel of an operation in flight, for an error's sentence.
     fn kernel_name(&self, ticket: Ticket) -> Arc<str> {
-        match self.scheduler.find_in_flight(ticket).map(|operation| &operation.payload.kind) {
-            Some(OpKind::Launch(launch)) => launch.kernel.name.clone(),
-            _ => "?".into(),
-        }
+        let operation = self.scheduler.find_in_flight(ticket);
+        let launch = operation.and_then(|operation| operation.payload.kind.launch());
+        launch.map_or_else(|| "?".into(), |launch| launch.kernel.name.clone())
     }
 
     /// Completions, then room for others, then memory: the order in which somebody may be waiting for them.

@@ -23,6 +23,7 @@ pub mod synthetic;
 mod timeline;
 mod trace;
 mod workload;
+mod world;
 
 pub use bound::{copy_engines, lower_bound};
 pub use draw::{Drawing, Labels};

@@ -10,10 +10,11 @@ use dxg_scheduler::{
     Work,
 };
 
-use super::engine::{Event, SimError, Submission, World};
+use super::engine::SimError;
 use super::gpu::Packet;
 use super::timeline::{HostCall, SimEvent};
 use super::workload::{SimCopy, SimWork};
+use super::world::{Event, Submission, World};
 
 pub(super) struct Ours {
     scheduler: Scheduler<u32>,

@@ -6,10 +6,10 @@
 
 use std::collections::VecDeque;
 
-use super::engine::{Event, Submission, World};
 use super::gpu::Packet;
 use super::report::SimPolicy;
 use super::timeline::{HostCall, SimEvent};
+use super::world::{Event, Submission, World};
 
 /// What one client has gathered and not yet submitted.
 #[derive(Default)]

@@ -69,7 +69,10 @@ impl<T> Scheduler<T> {
             let whole = batch.next_mark == batch.marks.len();
             // Out of the queue while its streams are looked at, and back without having moved on the heap.
             let operations = core::mem::take(&mut batch.operations);
-            for operation in operations.get(from as usize..mark.end as usize).unwrap_or_default() {
+            let done = operations.get(from as usize..mark.end as usize).unwrap_or_default();
+            self.in_flight -= done.len() as u32;
+            self.device_mark.leave(done.len() as u32, self.config.device_bound);
+            for operation in done {
                 self.complete_operation(operation.stream.0, operation.ticket.0);
             }
             if let Some(batch) = self.queues.get_mut(number).and_then(|state| state.batches.front_mut()) {
@@ -89,8 +92,6 @@ impl<T> Scheduler<T> {
         stream.completed = stream.completed.max(ticket);
         stream.in_flight -= 1;
         stream.mark.leave(1, self.config.stream_bound);
-        self.device_mark.leave(1, self.config.device_bound);
-        self.in_flight -= 1;
         if moved && !stream.reported {
             stream.reported = true;
             self.completed.push_back(index);
@@ -99,7 +100,9 @@ impl<T> Scheduler<T> {
             let done = stream.segments.iter().take_while(|segment| segment.last <= stream.completed).count();
             stream.segments.drain(..done);
         }
-        self.unassign_if_idle(index);
+        if stream.in_flight == 0 {
+            self.unassign_if_idle(index);
+        }
     }
 
     /// The first batch of a queue is complete.

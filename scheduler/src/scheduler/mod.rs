@@ -257,6 +257,7 @@ impl<T> Scheduler<T> {
         Ok(())
     }
 
+    #[inline]
     fn check(&mut self, operation: &Operation<T>) -> Result<(), RejectReason> {
         if self.lost {
             return Err(RejectReason::DeviceLost);

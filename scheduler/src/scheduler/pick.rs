@@ -59,6 +59,16 @@ impl<T> Scheduler<T> {
             {
                 self.draft.wait_for(last.queue, last.value);
             }
+            if stream.queue != queue {
+                // It was free to go anywhere; now it belongs here.
+                let from = &mut self.queues[usize::from(stream.queue)];
+                from.assigned -= 1;
+                from.pending_load = from.pending_load.saturating_sub(stream.pending.load);
+                stream.queue = queue;
+                let to = &mut self.queues[usize::from(queue)];
+                to.assigned += 1;
+                to.pending_load = to.pending_load.saturating_add(stream.pending.load);
+            }
         }
 
         let in_batch = &mut stream.in_batch;
@@ -67,10 +77,10 @@ impl<T> Scheduler<T> {
                 if earliest > in_batch.wave {
                     in_batch.advance_to(earliest);
                 }
-                if !in_batch.accesses.admits(&operation.hazard) {
+                if !in_batch.accesses.join(&operation.hazard) {
                     in_batch.advance_to(in_batch.wave + 1);
+                    in_batch.accesses.begin(&operation.hazard);
                 }
-                in_batch.accesses.add(&operation.hazard);
                 in_batch.used = true;
             }
             GroupKind::Timestamp => {
@@ -92,17 +102,6 @@ impl<T> Scheduler<T> {
         }
         let wave = in_batch.wave;
         node.wave = wave;
-        if stream.queue != queue {
-            // It was free to go anywhere; now it belongs here.
-            let from = &mut self.queues[usize::from(stream.queue)];
-            from.assigned -= 1;
-            from.pending_load = from.pending_load.saturating_sub(stream.pending.load);
-            stream.queue = queue;
-            let to = &mut self.queues[usize::from(queue)];
-            to.assigned += 1;
-            to.pending_load = to.pending_load.saturating_add(stream.pending.load);
-        }
-
         let ticket = operation.ticket.0;
         let wanted = !stream.waited.is_empty() && stream.take_waited(ticket);
         let size = node.size();
@@ -126,11 +125,7 @@ impl<T> Scheduler<T> {
         match work {
             Work::Launch { cost, .. } => {
                 self.stats.launches += 1;
-                let unmeasured = &mut self.draft.unmeasured;
-                let room = unmeasured.len() < unmeasured.inline_size();
-                if room && self.costs.is_unmeasured(*cost) && !unmeasured.contains(cost) {
-                    unmeasured.push(*cost);
-                }
+                self.draft.note_cost(*cost, &self.costs);
             }
             Work::Copy { .. } => self.stats.copies += 1,
             Work::Fill { .. } => self.stats.fills += 1,

@@ -277,6 +277,7 @@ impl Engine {
     fn collect_ranges(&mut self, packet: &Packet<'_>, entry: Option<&KernelEntry>) {
         let set = &mut self.ranges;
         set.clear();
+        self.launch.forget();
         match packet {
             Packet::Dispatch(dispatch) => {
                 if let Some(entry) = entry {
@@ -319,8 +320,12 @@ impl Engine {
         end: usize,
         begin: u64,
     ) -> Result<Inline, Fault> {
-        let known = entry.cost.estimate(1).is_some();
-        let mut walk = Walk { items: dispatch.items(), known, running: None, blocks_run: 0, since_clock: 0 };
+        self.launch.forget();
+        // A kernel not measured yet runs here only where nothing but its caller waits for this thread.
+        let (known, unknown) = (entry.cost.blocks_within(shared.parameters.inline_limit_ns), shared.inline_unknown);
+        let short = known.unwrap_or(if unknown { u64::MAX } else { 0 });
+        let (items, known) = (dispatch.items(), known.is_some());
+        let mut walk = Walk { items, known, short, running: None, blocks_run: 0, since_clock: 0 };
         // One guard for all items: who panics is the one that was running, and the walk goes on behind it.
         let rest = loop {
             let run = AssertUnwindSafe(|| self.run_items(shared, execution, entry, &mut walk));
@@ -346,7 +351,6 @@ impl Engine {
         entry: &KernelEntry,
         walk: &mut Walk<'_>,
     ) -> Result<Inline, Fault> {
-        let limit = shared.parameters.inline_limit_ns;
         loop {
             let (offset, left) = (walk.items.offset(), walk.items.left());
             let Some(item) = walk.items.next() else { return Ok(Inline::Done) };
@@ -359,9 +363,7 @@ impl Engine {
                 continue;
             }
             let blocks = item.blocks();
-            // A kernel not measured yet runs here only where nothing but its caller waits for this thread.
-            let short = entry.cost.estimate(blocks).map_or(shared.inline_unknown, |expected| expected <= limit);
-            if !short {
+            if blocks > walk.short {
                 return Ok(Inline::Rest { offset, left, block: 0 });
             }
             walk.since_clock += 1;
@@ -422,6 +424,8 @@ struct Walk<'a> {
     items: Items<'a>,
     /// The kernel was measured before.
     known: bool,
+    /// Launches of more blocks are not short.
+    short: u64,
     /// Tag and stream of the launch whose kernel runs.
     running: Option<(u64, u32)>,
     blocks_run: u64,

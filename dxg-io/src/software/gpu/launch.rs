@@ -28,6 +28,11 @@ pub(super) struct BoundLaunch {
 }
 
 impl BoundLaunch {
+    /// Launches of another packet are bound from now on.
+    pub(super) fn forget(&mut self) {
+        self.arguments.forget();
+    }
+
     /// Binds `item`; memory is held by the resolver.
     #[inline]
     pub(super) fn bind(

@@ -32,6 +32,20 @@ impl Bound {
 #[derive(Debug, Default)]
 pub(crate) struct BoundArguments {
     bound: SmallVec<[Bound; 8]>,
+    /// What each parameter was bound to, by one kernel in one command buffer: merged launches share most of it.
+    last: [Last; REMEMBERED],
+    /// Blocks of that launch.
+    last_blocks: u64,
+}
+
+/// Parameters that are remembered from launch to launch.
+const REMEMBERED: usize = 8;
+
+/// A range that a parameter was bound to; none if it is empty.
+#[derive(Clone, Copy, Debug, Default)]
+struct Last {
+    va: u64,
+    len: u64,
 }
 
 // SAFETY: needed because of the raw pointers; they are only turned into slices by `KernelContext`, under the guarantees
@@ -66,6 +80,11 @@ impl BoundArguments {
         &self.bound
     }
 
+    /// The kernel is another from now on, or what holds the memory.
+    pub(crate) fn forget(&mut self) {
+        self.last = [Last::default(); REMEMBERED];
+    }
+
     /// Binds `item`; `resolve(index, va, len, write)` gives the host address of the range of parameter `index` and holds it.
     #[inline]
     pub(crate) fn bind(
@@ -77,6 +96,7 @@ impl BoundArguments {
         if self.bind_plain(signature, item, &mut resolve) {
             return Ok(());
         }
+        self.forget();
         self.bind_any(signature, item, &mut resolve)
     }
 
@@ -101,32 +121,44 @@ impl BoundArguments {
         }
         let bound = self.bound.as_mut_slice();
         let blocks = item.blocks();
+        if blocks != self.last_blocks {
+            self.last = [Last::default(); REMEMBERED];
+            self.last_blocks = blocks;
+        }
+        let mut moved = false;
         for (place, (buffer, access)) in buffers.iter().zip(accesses).enumerate() {
-            let mask = (1u64 << buffer.shift) - 1;
-            let is_declared = access.arg_offset == buffer.offset
-                && access.va == address_at(item.args, buffer.offset)
-                && access.flags & buffer.flag != 0
-                && access.len & mask == 0
-                && access.len != 0;
+            let Access { arg_offset, flags, va, len } = access;
+            let is_declared = arg_offset == buffer.offset
+                && va == address_at(item.args, buffer.offset)
+                && flags & buffer.flag != 0
+                && len != 0;
             if !is_declared {
                 return false;
             }
-            let index = buffer.index as usize;
-            let Ok(pointer) = resolve(place, access.va, access.len, buffer.writes) else { return false };
-            let (start, end) = (pointer.addr(), pointer.addr() + access.len as usize);
-            if start as u64 & mask != 0 {
-                return false;
+            let last = &mut self.last[place % REMEMBERED];
+            if last.va == va && last.len == len && place < REMEMBERED {
+                if !moved {
+                    continue;
+                }
+            } else {
+                let Ok(pointer) = resolve(place, va, len, buffer.writes) else { return false };
+                if (pointer.addr() as u64 | len) & ((1u64 << buffer.shift) - 1) != 0 {
+                    return false;
+                }
+                let elements = (len >> buffer.shift) as usize;
+                let is_cut = buffer.is_cut && blocks > 1;
+                let chunk = if is_cut { (elements as u64).div_ceil(blocks) as usize } else { elements };
+                bound[buffer.index as usize] = Bound { pointer, len: elements, chunk, bytes: len as usize };
+                *last = Last { va, len };
+                moved = true;
             }
+            let (start, end) = extent(&bound[buffer.index as usize]);
             for before in &buffers[..place] {
-                let other = &bound[before.index as usize];
-                let overlaps = start < other.pointer.addr() + other.bytes && other.pointer.addr() < end;
-                if overlaps && (buffer.writes || before.writes) {
+                let (other, other_end) = extent(&bound[before.index as usize]);
+                if start < other_end && other < end && (buffer.writes || before.writes) {
                     return false;
                 }
             }
-            let len = (access.len >> buffer.shift) as usize;
-            let chunk = if buffer.is_cut && blocks > 1 { (len as u64).div_ceil(blocks) as usize } else { len };
-            bound[index] = Bound { pointer, len, chunk, bytes: access.len as usize };
         }
         true
     }
@@ -208,6 +240,7 @@ impl BoundArguments {
     }
 }
 
+#[inline]
 fn extent(bound: &Bound) -> (usize, usize) {
     let start = bound.pointer.addr();
     (start, start + bound.bytes)

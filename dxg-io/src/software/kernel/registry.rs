@@ -160,6 +160,14 @@ impl Cost {
         }
     }
 
+    /// How many blocks are expected to take no more than `limit` ns; `None` before the first measurement.
+    pub(crate) fn blocks_within(&self, limit: u64) -> Option<u64> {
+        match self.per_block.load(Ordering::Relaxed) {
+            0 => None,
+            cost => Some(u64::try_from(((u128::from(limit) + 1) * 256 - 1) / u128::from(cost)).unwrap_or(u64::MAX)),
+        }
+    }
+
     /// Takes in a measurement.
     #[inline]
     pub(crate) fn record(&self, blocks: u64, ns: u64) {
@@ -204,6 +212,18 @@ mod tests {
         let running = registry.entry(id.0).expect("it is registered");
         registry.unregister(id);
         assert_eq!(running.name(), "kernel");
+    }
+
+    #[test]
+    fn blocks_within_a_limit_are_those_with_an_estimate_within_it() {
+        let cost = Cost::default();
+        assert_eq!(cost.blocks_within(1_000), None);
+        cost.record(3, 100);
+        for limit in [0, 1, 33, 34, 99, 100, 1_000, 1 << 40] {
+            let blocks = cost.blocks_within(limit).expect("measured");
+            assert!(cost.estimate(blocks).expect("measured") <= limit, "{blocks} blocks in {limit} ns");
+            assert!(cost.estimate(blocks + 1).expect("measured") > limit);
+        }
     }
 
     #[test]

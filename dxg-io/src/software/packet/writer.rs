@@ -167,9 +167,20 @@ pub struct DispatchWriter<'w, 'a> {
 impl DispatchWriter<'_, '_> {
     /// Adds one launch. Arguments or accesses beyond the limits of the format answer [`Full`] whatever the room.
     pub fn item(&mut self, item: &ItemDescription<'_>) -> Result<(), Full> {
-        let bytes = item_bytes(item.args.len(), item.accesses.len());
+        self.item_with(item, item.accesses.len(), item.accesses.iter().copied())
+    }
+
+    /// As [`DispatchWriter::item`], with `count` accesses in place of those of the description.
+    #[inline]
+    pub fn item_with(
+        &mut self,
+        item: &ItemDescription<'_>,
+        count: usize,
+        accesses: impl Iterator<Item = Access>,
+    ) -> Result<(), Full> {
+        let bytes = item_bytes(item.args.len(), count);
         let packet = self.end - self.start + bytes;
-        if item.args.len() > MAX_ARG_BYTES || item.accesses.len() > MAX_ACCESSES || packet > u32::MAX as usize {
+        if item.args.len() > MAX_ARG_BYTES || count > MAX_ACCESSES || packet > u32::MAX as usize {
             return Err(Full { needed: bytes, left: 0 });
         }
         let rest = &mut self.writer.buffer[self.end..];
@@ -182,17 +193,17 @@ impl DispatchWriter<'_, '_> {
             u64::from(item.grid[0]) | u64::from(item.grid[1]) << 32,
             u64::from(item.grid[2]) | u64::from(item.block[0]) << 32,
             u64::from(item.block[1]) | u64::from(item.block[2]) << 32,
-            item.accesses.len() as u64 | u64::from(item.shared_bytes) << 32,
+            count as u64 | u64::from(item.shared_bytes) << 32,
         ];
         for (place, word) in head.as_chunks_mut::<8>().0.iter_mut().zip(words) {
             *place = word.to_le_bytes();
         }
-        let (args, accesses) = rest.split_at_mut(align(item.args.len()));
+        let (args, places) = rest.split_at_mut(align(item.args.len()));
         clear_last_line(args);
         args[..item.args.len()].copy_from_slice(item.args);
-        clear_last_line(accesses);
-        for (place, access) in accesses.as_chunks_mut::<ACCESS_BYTES>().0.iter_mut().zip(item.accesses) {
-            let Access { arg_offset, flags, va, len } = *access;
+        clear_last_line(places);
+        for (place, access) in places.as_chunks_mut::<ACCESS_BYTES>().0.iter_mut().zip(accesses) {
+            let Access { arg_offset, flags, va, len } = access;
             let words = [u64::from(arg_offset) | u64::from(flags) << 32, va, len];
             for (place, word) in place.as_chunks_mut::<8>().0.iter_mut().zip(words) {
                 *place = word.to_le_bytes();

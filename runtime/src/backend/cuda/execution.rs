@@ -83,6 +83,8 @@ pub(super) struct Execution {
     by_events: AtomicBool,
     /// A launch of so many blocks fills the device by itself.
     pub large_blocks: u64,
+    /// Of launches that large, where the driver takes one: what is small comes first then, whatever else runs.
+    pub low_priority: Option<i32>,
     pub context: Arc<Context>,
 }
 
@@ -108,7 +110,8 @@ impl Execution {
         // Twice the most that a batch needs, so that one is written while another is in flight.
         let most = options.batch_bytes + options.batch_operations * TABLE_BYTES_OF_AN_OPERATION;
         let tables = (2 * most).next_multiple_of(4096);
-        let queues = (0..count).map(|index| Queue::new(context, &memory, &fences, index, tables));
+        let (least, greatest) = priorities(context);
+        let queues = (0..count).map(|index| Queue::new(context, &memory, &fences, index, tables, greatest));
         let queues = queues.collect::<Result<_>>()?;
         let sleeper = Sleeper::new(context.clone(), count)?;
         let processors = u64::from(context.attribute(attribute::MULTIPROCESSORS).max(1));
@@ -137,6 +140,7 @@ impl Execution {
             by_events,
             // Two blocks a processor keep it busy; what is larger gains nothing by company.
             large_blocks: 2 * processors,
+            low_priority: (least != greatest).then_some(least),
             context: context.clone(),
         })
     }
@@ -234,6 +238,15 @@ impl Execution {
             },
         }
     }
+}
+
+/// The least and the greatest priority that streams can have; the same where launches cannot have one of their own.
+fn priorities(context: &Context) -> (i32, i32) {
+    let api = &context.driver.api;
+    let (mut least, mut greatest) = (0, 0);
+    // SAFETY: needed to call the driver; it writes two numbers.
+    let found = unsafe { (api.priority_range)(&mut least, &mut greatest) };
+    if found != sys::status::SUCCESS || api.launch_ex.is_none() { (0, 0) } else { (least, greatest) }
 }
 
 /// Whether the fence word stays behind what an event has shown. The event comes after the word in its stream.

@@ -57,6 +57,9 @@ pub(crate) use foreign::{ForeignOrder, ForeignStep};
 /// merge best when they are few.
 pub(crate) const QUEUES_MAX: u16 = 8;
 
+/// From a call until the GPU starts on its work, in ns: about what an idle one takes.
+const REACH: u64 = 5_000;
+
 /// A device of the CUDA driver.
 pub(crate) struct CudaBackend {
     info: DeviceInfo,
@@ -155,7 +158,7 @@ impl Backend for CudaBackend {
 
     fn costs(&self) -> SubmissionCosts {
         // What a submission costs is the caller's own time, which the scheduler measures by itself.
-        SubmissionCosts { device_blocks: self.info.block_slots.max(1), ..SubmissionCosts::default() }
+        SubmissionCosts { device_blocks: self.info.block_slots.max(1), reach: REACH, ..SubmissionCosts::default() }
     }
 
     fn submit(&self, batch: &Batch<Op>) -> Result<Submitted, SubmitError> {

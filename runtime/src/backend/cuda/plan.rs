@@ -381,19 +381,14 @@ impl Plan {
 /// The launch of an operation, and its kernel.
 #[inline]
 pub(super) fn launch_of(operation: &Operation<Op>) -> Option<(&Launch, &CudaKernel)> {
-    match &operation.payload.kind {
-        OpKind::Launch(launch) => Some((launch, launch.kernel.owner.downcast_ref::<CudaKernel>()?)),
-        _ => None,
-    }
+    let launch = operation.payload.kind.launch()?;
+    Some((launch, launch.kernel.owner.downcast_ref::<CudaKernel>()?))
 }
 
 /// The launch of an operation by its number.
 #[inline]
 fn launch_at(batch: &Batch<Op>, index: u32) -> Option<&Launch> {
-    match &batch.operations.get(index as usize)?.payload.kind {
-        OpKind::Launch(launch) => Some(launch),
-        _ => None,
-    }
+    batch.operations.get(index as usize)?.payload.kind.launch()
 }
 
 /// What a fill fills.

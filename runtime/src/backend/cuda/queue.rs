@@ -70,12 +70,13 @@ impl Queue {
         fences: &Arc<HostChunk>,
         index: usize,
         table_bytes: usize,
+        priority: i32,
     ) -> Result<Self> {
         let host = memory.allocate_host(table_bytes)?;
         let device = memory.allocate_device(table_bytes as u64)?;
         let mut stream = ptr::null_mut();
         // SAFETY: needed to call the driver; it writes one handle.
-        let found = unsafe { (context.driver.api.stream_create)(&mut stream, sys::STREAM_NON_BLOCKING, 0) };
+        let found = unsafe { (context.driver.api.stream_create)(&mut stream, sys::STREAM_NON_BLOCKING, priority) };
         context.check(found).map_err(|refusal| refusal.of("cuStreamCreateWithPriority"))?;
         let offset = index * FENCE_STRIDE;
         debug_assert!(offset + FENCE_STRIDE <= fences.len);

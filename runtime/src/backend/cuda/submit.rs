@@ -279,6 +279,22 @@ impl Execution {
             ptr::null_mut(),
         ];
         let extra = if args.is_empty() { ptr::null_mut() } else { extra.as_mut_ptr() };
+        if let (Some(priority), Some(launch_ex)) = (self.low_priority, self.context.driver.api.launch_ex)
+            && u64::from(x) * u64::from(y) * u64::from(z) >= self.large_blocks
+        {
+            let value = sys::LaunchAttributeValue { priority, rest: [0; 60] };
+            let low = sys::LaunchAttribute { id: sys::LAUNCH_ATTRIBUTE_PRIORITY, padding: [0; 4], value };
+            let config = sys::LaunchConfig {
+                grid: [x, y, z],
+                block: launch.shape.threads(),
+                shared: launch.shape.shared(),
+                stream,
+                attributes: &raw const low,
+                attribute_count: 1,
+            };
+            // SAFETY: as below; the attribute outlives the call.
+            return unsafe { launch_ex(&raw const config, function, ptr::null_mut(), extra) };
+        }
         // SAFETY: needed to call the driver; the kernel is loaded as long as the operation lives, and the arguments are read
         // during the call. What the kernel does with them is what its module's loader has vouched for.
         unsafe {

@@ -107,6 +107,37 @@ pub(super) const LAUNCH_ARGUMENTS_SIZE: *mut c_void = 2 as *mut c_void;
 pub(super) const JIT_ERROR_LOG: c_int = 5;
 pub(super) const JIT_ERROR_LOG_BYTES: c_int = 6;
 
+/// `CUlaunchConfig`.
+#[repr(C)]
+pub(super) struct LaunchConfig {
+    pub grid: [c_uint; 3],
+    pub block: [c_uint; 3],
+    pub shared: c_uint,
+    pub stream: Stream,
+    pub attributes: *const LaunchAttribute,
+    pub attribute_count: c_uint,
+}
+
+/// `CUlaunchAttribute`: a number, and a union of 64 bytes.
+#[repr(C)]
+pub(super) struct LaunchAttribute {
+    pub id: c_int,
+    pub padding: [u8; 4],
+    pub value: LaunchAttributeValue,
+}
+
+/// `CUlaunchAttributeValue`, of which only the priority is used.
+#[repr(C, align(8))]
+pub(super) struct LaunchAttributeValue {
+    pub priority: c_int,
+    pub rest: [u8; 60],
+}
+
+/// `CU_LAUNCH_ATTRIBUTE_PRIORITY`.
+pub(super) const LAUNCH_ATTRIBUTE_PRIORITY: c_int = 8;
+
+const _: () = assert!(size_of::<LaunchConfig>() == 56 && size_of::<LaunchAttribute>() == 72);
+
 macro_rules! entry_points {
     (
         required { $( $name:ident = $symbol:literal ( $($argument:ty),* ); )* }
@@ -203,6 +234,7 @@ entry_points! {
     }
     optional {
         write_value_64 = "cuStreamWriteValue64" (Stream, Address, u64, c_uint);
+        launch_ex = "cuLaunchKernelEx" (*const LaunchConfig, Function, *mut *mut c_void, *mut *mut c_void);
         write_value_64_v2 = "cuStreamWriteValue64_v2" (Stream, Address, u64, c_uint);
     }
 }

@@ -9,7 +9,7 @@
 //! | fence pages | written by the device; read by anyone |
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::complete::Sleeper;
 use super::control::ControlMemory;
@@ -46,10 +46,7 @@ pub(super) struct QueueState {
 ///
 /// Fields are dropped in order: queues before the memory they read, everything before the device.
 pub(super) struct Execution {
-    queues: Box<[OnceLock<Queue>]>,
-    /// Held while a queue is made.
-    making: Mutex<()>,
-    ring_bytes: usize,
+    queues: Box<[Queue]>,
     pub sleeper: Sleeper,
     pub control: ControlMemory,
     /// What submissions cost, as measured at opening.
@@ -93,49 +90,29 @@ impl Queue {
 }
 
 impl Execution {
-    /// Room for `count` queues with command rings of `ring_bytes` each (a multiple of 4,096).
+    /// Makes `count` queues with command rings of `ring_bytes` each (a multiple of 4,096).
     pub fn new(device: Arc<DeviceLink>, memory: Arc<MemorySource>, count: u16, ring_bytes: usize) -> Result<Self> {
         let chunk = memory.allocate_host(ControlMemory::bytes(count))?;
         let control = ControlMemory::new(chunk, count)
             .ok_or_else(|| Error::invalid("the memory for the states of queues is not page-aligned"))?;
-        let first = || Queue::new(&device, &memory, ring_bytes);
-        let mut first = (0..count).map(|_| first()).collect::<Result<Vec<_>>>()?;
-        let sleeper = Sleeper::new(&device, first.first().map(|queue| &queue.link))?;
-        let probed = first.len().min(PROBED);
-        let costs = probe::measure(&device, &mut first[..probed]);
-        let mut first = first.into_iter();
-        let queues = (0..count).map(|_| first.next().map_or_else(OnceLock::new, OnceLock::from)).collect();
-        Ok(Self { queues, making: Mutex::new(()), ring_bytes, sleeper, control, costs, memory, device })
+        let mut queues = (0..count).map(|_| Queue::new(&device, &memory, ring_bytes)).collect::<Result<Box<[_]>>>()?;
+        let sleeper = Sleeper::new(&device, queues.first().map(|queue| &queue.link))?;
+        let probed = queues.len().min(PROBED);
+        let costs = probe::measure(&device, &mut queues[..probed]);
+        Ok(Self { queues, sleeper, control, costs, memory, device })
     }
 
-    /// How many queues there can be.
+    /// How many queues there are.
     pub fn queue_count(&self) -> usize {
         self.queues.len()
     }
 
-    /// A queue, if it was made.
+    /// A queue, if there is one of this number.
     pub fn queue(&self, index: usize) -> Option<&Queue> {
-        self.queues.get(index)?.get()
+        self.queues.get(index)
     }
 
-    /// A queue, which is made if nobody has used it yet.
-    pub fn make_queue(&self, index: usize) -> Result<&Queue> {
-        let place = self.queues.get(index).ok_or_else(|| self.no_queue(index))?;
-        if let Some(queue) = place.get() {
-            return Ok(queue);
-        }
-        let _one_at_a_time = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        match place.get() {
-            Some(queue) => Ok(queue),
-            None => {
-                let queue = Queue::new(&self.device, &self.memory, self.ring_bytes)?;
-                tracing::debug!(index, "a hardware queue was made");
-                Ok(place.get_or_init(|| queue))
-            }
-        }
-    }
-
-    /// The error about a queue that there cannot be.
+    /// The error about a queue that there is not.
     pub fn no_queue(&self, index: usize) -> Error {
         Error::invalid(format!("there is no hardware queue {index}, the device has {}", self.queues.len()))
     }
@@ -143,17 +120,13 @@ impl Execution {
     /// Bytes of one command ring.
     #[cfg(test)]
     pub fn ring_bytes(&self) -> usize {
-        self.ring_bytes
-    }
-
-    fn made(&self) -> impl Iterator<Item = (usize, &Queue)> {
-        self.queues.iter().enumerate().filter_map(|(index, queue)| Some((index, queue.get()?)))
+        self.queues.first().map_or(0, |queue| queue.state().ring.capacity())
     }
 
     /// Whether the device is alive, by its own word and by its fences.
     pub fn health(&self) -> Result<(), LostCause> {
-        let impossible = self.made().any(|(_, queue)| !queue.is_possible(queue.progress()));
-        let breadcrumb = || self.made().find_map(|(index, queue)| self.unfinished(index, queue));
+        let impossible = self.queues.iter().any(|queue| !queue.is_possible(queue.progress()));
+        let breadcrumb = || self.queues.iter().enumerate().find_map(|(index, queue)| self.unfinished(index, queue));
         self.device.health(impossible).map_err(|mut cause| {
             // Where the device names no operation, the one that started last on the queue that stands still is it.
             if cause.operation.is_none() {

@@ -8,12 +8,11 @@
 //! its tag in packets, its stream id the slot in the poison table.
 
 use dxg_io::software::packet::{
-    CommandWriter, CopyEntry, FillEntry, Full, HEADER_BYTES, Header, ItemDescription, MAX_ACCESSES,
-    entries_packet_bytes, item_bytes,
+    CommandWriter, CopyEntry, FillEntry, Full, HEADER_BYTES, Header, ItemDescription, entries_packet_bytes, item_bytes,
 };
 use dxg_scheduler::{Batch, Group, GroupKind, Operation, Work};
 
-use crate::op::{ArgAccess, ArgTag, Op, OpKind};
+use crate::op::{ArgTag, Op, OpKind};
 
 /// Bytes that a group or the end of a wave takes beside its entries, padding included.
 const OVERHEAD_BYTES: usize = 32;
@@ -91,39 +90,30 @@ fn lower_group(batch: &Batch<Op>, group: &Group, writer: &mut CommandWriter<'_>)
 
 /// One DISPATCH for every run of launches of one kernel: a group is one run unless its launches may not be merged.
 fn lower_launches(operations: &[Operation<Op>], writer: &mut CommandWriter<'_>) -> Result<(), Full> {
-    let mut accesses = [ArgAccess::default(); MAX_ACCESSES];
-    for run in operations.chunk_by(|a, b| kernel_id(a) == kernel_id(b)) {
-        let Some(kernel) = run.first().and_then(kernel_id) else { continue };
+    let mut launches = operations.iter().filter_map(|operation| Some((operation, operation.payload.kind.launch()?)));
+    let mut next = launches.next();
+    while let Some((_, first)) = next {
+        let kernel = first.kernel.id;
         let mut packet = writer.dispatch(kernel)?;
-        for operation in run {
-            if let OpKind::Launch(launch) = &operation.payload.kind {
-                let mut count = 0;
-                for access in operation.hazard.accesses().iter().copied().filter_map(ArgTag::unpack) {
-                    // A launch with more was refused.
-                    let Some(place) = accesses.get_mut(count) else { break };
-                    *place = access;
-                    count += 1;
-                }
-                packet.item(&ItemDescription {
-                    op_tag: operation.ticket.0,
-                    stream: operation.stream.0,
-                    grid: launch.shape.blocks(),
-                    block: launch.shape.threads(),
-                    shared_bytes: launch.shape.shared(),
-                    args: &launch.args,
-                    accesses: &accesses[..count],
-                })?;
-            }
+        while let Some((operation, launch)) = next
+            && launch.kernel.id == kernel
+        {
+            // What only orders is no argument. A launch with more than a packet takes was refused.
+            let arguments = operation.hazard.accesses().iter().copied().filter_map(ArgTag::unpack);
+            let item = ItemDescription {
+                op_tag: operation.ticket.0,
+                stream: operation.stream.0,
+                grid: launch.shape.blocks(),
+                block: launch.shape.threads(),
+                shared_bytes: launch.shape.shared(),
+                args: &launch.args,
+                accesses: &[],
+            };
+            packet.item_with(&item, arguments.clone().count(), arguments)?;
+            next = launches.next();
         }
     }
     Ok(())
-}
-
-fn kernel_id(operation: &Operation<Op>) -> Option<u64> {
-    match &operation.payload.kind {
-        OpKind::Launch(launch) => Some(launch.kernel.id),
-        _ => None,
-    }
 }
 
 /// At most this many bytes are needed: for a batch that does not fit an empty ring.
@@ -132,10 +122,12 @@ pub(super) fn bytes_at_most(batch: &Batch<Op>) -> usize {
         .operations
         .iter()
         .map(|operation| match &operation.payload.kind {
-            // A launch that may not be merged has a packet of its own.
-            OpKind::Launch(launch) => item_bytes(launch.args.len(), operation.hazard.accesses().len()) + OVERHEAD_BYTES,
             OpKind::Copy(_) | OpKind::Fill { .. } => entries_packet_bytes(1),
             OpKind::Record { .. } | OpKind::Wait(_) | OpKind::Marker(_) | OpKind::Foreign(_) => OVERHEAD_BYTES,
+            // A launch that may not be merged has a packet of its own.
+            launch => launch
+                .launch()
+                .map_or(0, |launch| item_bytes(launch.args.len(), operation.hazard.accesses().len()) + OVERHEAD_BYTES),
         })
         .sum();
     HEADER_BYTES + operations + OVERHEAD_BYTES * (batch.groups.len() + 2 * batch.waves.len())

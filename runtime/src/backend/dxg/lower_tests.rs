@@ -13,14 +13,7 @@ use crate::op::{ArgBytes, Blocks, KeepAlive, Launch, Shape};
 const HEADER: Header = Header { status_va: 0x1000, poison_va: 0x2000 };
 
 fn kernel(id: u64) -> Arc<LoadedKernel> {
-    Arc::new(LoadedKernel {
-        id,
-        name: "k".into(),
-        signature: None,
-        limits: Default::default(),
-        merge: crate::kernel::MergeSupport::Merged,
-        owner: Arc::new(()),
-    })
+    LoadedKernel::new(id, "k".into(), None, Arc::new(()))
 }
 
 fn launch(kernel_id: u64) -> TestOperation {

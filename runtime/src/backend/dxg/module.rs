@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use dxg_io::software::kernel::{KernelError, KernelId, KernelRegistry, NativeModule};
 
-use crate::backend::{BackendModule, KernelLimits, LoadedKernel, ModuleImage};
+use crate::backend::{BackendModule, LoadedKernel, ModuleImage};
 use crate::error::{Error, Result};
-use crate::kernel::MergeSupport;
 
 /// What one load registered.
 struct Image {
@@ -60,10 +59,7 @@ pub(super) fn load(registry: &KernelRegistry, images: &[ModuleImage]) -> Result<
     let image = Arc::new(image);
     let kernels = listed
         .into_iter()
-        .map(|(id, name, signature)| {
-            let (limits, merge, owner) = (KernelLimits::default(), MergeSupport::Merged, image.clone());
-            Arc::new(LoadedKernel { id: id.0, name, signature: Some(signature), limits, merge, owner })
-        })
+        .map(|(id, name, signature)| LoadedKernel::new(id.0, name, Some(signature), image.clone()))
         .collect();
     Ok(BackendModule { kernels, find: Some(Box::new(move |name| find_native(&image, name))) })
 }
@@ -72,15 +68,8 @@ fn find_native(image: &Arc<Image>, name: &str) -> Result<Arc<LoadedKernel>> {
     for module in &image.native {
         match module.kernel(name) {
             Ok(id) => {
-                let (limits, merge, owner) = (KernelLimits::default(), MergeSupport::Merged, image.clone());
-                return Ok(Arc::new(LoadedKernel {
-                    id: id.0,
-                    name: name.into(),
-                    signature: None,
-                    limits,
-                    merge,
-                    owner,
-                }));
+                let owner = image.clone();
+                return Ok(LoadedKernel::new(id.0, name.into(), None, owner));
             }
             Err(KernelError::NotFound { .. }) => {}
             Err(other) => return Err(bad_native(other)),

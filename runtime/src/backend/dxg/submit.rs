@@ -92,10 +92,7 @@ impl Execution {
     }
 
     fn queue_for_batch(&self, index: usize) -> Result<&Queue, SubmitError> {
-        self.make_queue(index).map_err(|error| match self.health() {
-            Err(cause) => SubmitError::Lost(cause),
-            Ok(()) => SubmitError::Failed(error),
-        })
+        self.queue(index).ok_or_else(|| SubmitError::Failed(self.no_queue(index)))
     }
 
     /// Writes the command buffer where there is room; `Busy` leaves everything as it was.
@@ -146,7 +143,6 @@ impl Execution {
         let fences: SmallVec<[_; 8]> = waits
             .iter()
             .filter_map(|(other, value)| {
-                // A queue that was never used has nothing to wait for.
                 let other = self.queue(usize::from(other.0))?;
                 // What is reached needs no message.
                 (other.completed() < *value).then(|| other.link.point(*value))

@@ -11,7 +11,7 @@ mod work;
 
 use std::time::Instant;
 
-use dxg_runtime::{Device, Selector};
+use dxg_runtime::{Bound, Device, Limits, Selector};
 
 use self::ours::{Ours, Work};
 use self::plain::{MERGED, Plain};
@@ -44,7 +44,7 @@ pub fn run(choice: Choice, output: OutputOptions) -> Outcome<Verdict> {
 }
 
 fn measure(choice: Choice) -> Outcome<Report> {
-    let device = Device::builder().selector(choice.selector.to_string()).open()?;
+    let device = Device::builder().selector(choice.selector.to_string()).limits(limits()).open()?;
     let info = device.info().clone();
     let mut report = Report {
         about: "Measured: ns for an operation (request), on the wall. Medians over rounds in which all sides took their turn; \
@@ -58,6 +58,7 @@ fn measure(choice: Choice) -> Outcome<Report> {
         workers: choice.workers,
         tables: Vec::new(),
         latency: Vec::new(),
+        batches: Vec::new(),
         left_out: Vec::new(),
         goals: Vec::new(),
     };
@@ -74,8 +75,14 @@ fn measure(choice: Choice) -> Outcome<Report> {
         (latency::awaited(&choice, &mut plain, &ours)?, latency::products(&choice, &plain, &ours)?);
     report.latency = latency::beside_large_work(&choice, &mut plain, &ours)?;
     report.tables = vec![launches, copies, requests, awaited, products];
+    report.batches = ours.batches;
     report.set_goals();
     Ok(report)
+}
+
+/// Room for what 1,024 tasks have in flight: 65,536 operations, each with 1 KiB on its way.
+fn limits() -> Limits {
+    Limits { device_operations: Bound::new(1 << 18, 1 << 17), staging_bytes: 256 << 20, ..Limits::default() }
 }
 
 fn system() -> String {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dxg_runtime::{Buffer, Device, Grid, Kernel, ModuleSource, Stream, args};
+use dxg_runtime::{Buffer, Device, Grid, Kernel, ModuleSource, Stats, Stream, args};
+use serde::Serialize;
 use tokio::runtime::Runtime;
 
 use super::work::{FACTORS, HELD, VALUES, check_sum, check_values, input, ramp};
@@ -16,6 +17,8 @@ pub struct Ours {
     clients: Vec<Client>,
     mm: Kernel,
     sources: Arc<Vec<Vec<f32>>>,
+    /// What the runs of each kind have taken.
+    pub batches: Vec<Batches>,
 }
 
 #[derive(Clone)]
@@ -25,6 +28,17 @@ struct Client {
     x: Buffer<f32>,
     y: Buffer<f32>,
     added: u64,
+}
+
+/// How operations were gathered.
+#[derive(Clone, Debug, Serialize)]
+pub struct Batches {
+    pub work: String,
+    pub way: String,
+    pub operations: u64,
+    pub submissions: u64,
+    pub waves: u64,
+    pub dispatches: u64,
 }
 
 /// What tasks do.
@@ -51,13 +65,13 @@ impl Ours {
         let clients = (0..tasks).map(client).collect::<Outcome<_>>()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).build()?;
         let sources = Arc::new((0..HELD).map(input).collect());
-        Ok(Ours { device, runtime, clients, mm, sources })
+        Ok(Ours { device, runtime, clients, mm, sources, batches: Vec::new() })
     }
 
     /// Lets `tasks` tasks do `count` operations (requests) in all, each awaiting `in_flight` of them at a time; the time it took.
     pub fn run(&mut self, work: Work, tasks: usize, in_flight: usize, count: usize) -> Outcome<(Duration, usize)> {
         let (each, sources) = (count.div_ceil(tasks), self.sources.clone());
-        let clients = &mut self.clients[..tasks];
+        let (clients, before) = (&mut self.clients[..tasks], self.device.stats());
         let begun = Instant::now();
         let results = self.runtime.block_on(async {
             let start = |(task, client): (usize, &mut Client)| {
@@ -78,7 +92,8 @@ impl Ours {
             }
             Outcome::Ok(results)
         })?;
-        let spent = begun.elapsed();
+        let (spent, after) = (begun.elapsed(), self.device.stats());
+        self.count(work, super::report::crowd(tasks, in_flight), &before, &after);
         for (request, found) in results.into_iter().flatten() {
             check_sum("a request", &found, &sources[request % HELD])?;
         }
@@ -94,6 +109,20 @@ impl Ours {
             Work::Requests => self.clients[..tasks].iter_mut().try_for_each(Client::clear)?,
         }
         Ok((spent, each * tasks))
+    }
+
+    fn count(&mut self, work: Work, way: String, before: &Stats, after: &Stats) {
+        let name = format!("{work:?}").to_lowercase();
+        let place = self.batches.iter().position(|batches| batches.work == name && batches.way == way);
+        let place = place.unwrap_or_else(|| {
+            self.batches.push(Batches { work: name, way, operations: 0, submissions: 0, waves: 0, dispatches: 0 });
+            self.batches.len() - 1
+        });
+        let batches = &mut self.batches[place];
+        batches.operations += after.operations - before.operations;
+        batches.submissions += after.submissions - before.submissions;
+        batches.waves += after.waves - before.waves;
+        batches.dispatches += after.dispatches - before.dispatches;
     }
 
     fn check_launches(&mut self, tasks: usize) -> Outcome<()> {

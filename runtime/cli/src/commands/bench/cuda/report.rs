@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use super::ours::Batches;
 use crate::commands::bench::statistics::median_ratio;
 
 /// The sides that goals refer to.
@@ -29,6 +30,8 @@ pub struct Report {
     pub workers: usize,
     pub tables: Vec<Table>,
     pub latency: Vec<LatencyRow>,
+    /// How dxgrt gathered what its tasks did.
+    pub batches: Vec<Batches>,
     pub left_out: Vec<String>,
     pub goals: Vec<Goal>,
 }
@@ -159,6 +162,12 @@ impl Report {
         for row in &self.latency {
             let LatencyRow { way, beside, p50_us, p99_us, max_us } = row;
             line(format_args!("  {way:<50}   {beside:<15} {p50_us:>6.1} {p99_us:>8.1} {max_us:>8.1}\n"));
+        }
+        line(format_args!("\noperations in a batch, in a wave; launches in one\n"));
+        for Batches { work, way, operations, submissions, waves, dispatches } in &self.batches {
+            let per = |count: u64| *operations as f64 / count.max(1) as f64;
+            let (batch, wave, launch) = (per(*submissions), per(*waves), per(*dispatches));
+            line(format_args!("  {work:<9} {way:<42} {batch:>9.1} {wave:>9.1} {launch:>9.1}\n"));
         }
         for left_out in &self.left_out {
             line(format_args!("\nleft out: {left_out}\n"));
