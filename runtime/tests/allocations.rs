@@ -71,6 +71,20 @@ fn a_launch_does_not_touch_the_heap() {
 }
 
 #[test]
+fn a_prepared_launch_does_not_touch_the_heap() {
+    let (device, kernel, x, y) = device();
+    let stream = device.stream().unwrap();
+    let launch = device.prepare(&kernel, 1, args![1u32, x.read(), y.write()]).unwrap();
+    for _ in 0..5 {
+        (0..500).for_each(|_| drop(stream.try_enqueue(&launch).unwrap()));
+        stream.last().wait().unwrap();
+    }
+    let least = least_allocations(|| (0..10).for_each(|_| drop(stream.try_enqueue(&launch).unwrap())));
+    stream.last().wait().unwrap();
+    assert_eq!(least, 0, "ten launches made {least} allocations at least");
+}
+
+#[test]
 fn an_awaited_launch_does_not_touch_the_heap() {
     let (device, kernel, x, y) = device();
     let stream = device.stream().unwrap();

@@ -33,7 +33,7 @@ fn everything_is_measured_and_told() {
     assert!(runs.len() + list(&report, "left_out").len() == 2, "one core and two, or why not");
     for run in runs {
         let rows = list(run, "rows");
-        for workload in ["w1a", "w1b", "w1c", "w2a", "w2b", "w2c", "w3"] {
+        for workload in ["w1a", "w1b", "w1c", "w1c-prepared", "w2a", "w2b", "w2c", "w3"] {
             for peer in ["dxgrt", "floor"] {
                 let row = rows.iter().find(|row| row["workload"] == workload && row["peer"] == peer);
                 let row = row.unwrap_or_else(|| panic!("{workload} of {peer} is missing"));

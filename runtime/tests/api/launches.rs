@@ -60,6 +60,50 @@ fn launches_of_nothing_complete_in_their_place() {
 }
 
 #[test]
+fn a_prepared_launch_is_launched_as_often_as_it_is_enqueued() {
+    let device = device();
+    let kernels = kernels(&device);
+    let (stream, other) = (device.stream().unwrap(), device.stream().unwrap());
+    let x = device.alloc::<u32>(8).unwrap();
+    let y = device.alloc::<u32>(8).unwrap();
+    block_on(async {
+        stream.fill(&x, 1u32).await.unwrap();
+        stream.fill(&y, 0u32).await.unwrap().await.unwrap();
+        let add = device.prepare(&kernels.add, 4, args![2u32, x.read(), y.read_write()]).unwrap();
+        let nothing = device.prepare(&kernels.add, 0, args![2u32, x.read(), y.read_write()]).unwrap();
+        // It keeps what it names alive by itself.
+        drop((x, kernels));
+        for _ in 0..50 {
+            stream.enqueue(&add).await.unwrap();
+            stream.try_enqueue(&nothing).unwrap();
+        }
+        stream.last().await.unwrap();
+        other.enqueue(&add.clone()).await.unwrap();
+        drop(add);
+        assert_eq!(other.copy_out(&y).await.unwrap().await.unwrap(), [51 * 3; 8]);
+    });
+    assert_eq!(device.stats().launches, 51);
+}
+
+#[test]
+fn what_a_launch_would_refuse_is_not_prepared() {
+    let (device, foreign) = (device(), super::common::device());
+    let kernels = kernels(&device);
+    let (x, y) = (device.alloc::<u32>(8).unwrap(), foreign.alloc::<u32>(8).unwrap());
+    let says = |result: dxg_runtime::Result<_>, part: &str| {
+        let error = result.map(|_: dxg_runtime::PreparedLaunch| ()).unwrap_err().to_string();
+        assert!(error.contains(part), "`{part}` is missing in: {error}");
+    };
+    says(device.prepare(&kernels.bump, 1, args![x.read()]), "read");
+    says(device.prepare(&kernels.bump, u32::MAX, args![x.write()]), "blocks");
+    says(device.prepare(&kernels.bump, 1, args![y.write()]), "buffer");
+    says(foreign.prepare(&kernels.bump, 1, args![y.write()]), "kernel");
+    let bump = device.prepare(&kernels.bump, 1, args![x.write()]).unwrap();
+    let error = foreign.stream().unwrap().try_enqueue(&bump).unwrap_err().to_string();
+    assert!(error.contains("prepared launch"), "{error}");
+}
+
+#[test]
 fn raw_arguments_have_the_same_power() {
     let device = device();
     let kernels = kernels(&device);

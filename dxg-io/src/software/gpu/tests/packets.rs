@@ -25,6 +25,41 @@ fn a_merged_dispatch_runs_every_item() {
 }
 
 #[test]
+fn what_merged_launches_share_is_still_checked_for_each() {
+    let bench = Bench::new();
+    let kernel = bench.kernels.register(saxpy());
+    let [x, y, z] = [1, 1, 1].map(|pages| bench.alloc(pages));
+    x.write(&[1.0f32; 8]);
+    y.write(&[10.0f32; 8]);
+    z.write(&[100.0f32; 8]);
+    let launch = |x: (u64, u64), y: (u64, u64)| {
+        Args::default().scalar(1.0f32).range(x.0, x.1, Access::READ).range(y.0, y.1, Access::WRITE)
+    };
+    let launches = [
+        (launch((x.va, 32), (y.va, 32)), 1),
+        // The same x; then the same y with another x, which overlaps it; then nothing new.
+        (launch((x.va, 32), (z.va, 32)), 1),
+        (launch((z.va + 16, 32), (z.va, 32)), 1),
+        (launch((x.va, 32), (z.va, 32)), 1),
+        (launch((x.va, 32), (z.va, 32)), 1),
+        // Shorter, in more blocks, and then in fewer again.
+        (launch((x.va, 16), (y.va, 16)), 2),
+        (launch((x.va, 16), (y.va, 16)), 1),
+    ];
+    bench.submit(|writer| {
+        let mut dispatch = writer.dispatch(kernel.0).expect("room");
+        for (index, (args, blocks)) in (0..).zip(&launches) {
+            dispatch.item(&args.item(index, u64::from(index) + 1, *blocks)).expect("room");
+        }
+    });
+    let poison: Vec<u64> = (0..launches.len()).map(|stream| bench.poison(stream)).collect();
+    assert_eq!(poison, [0, 0, 3, 0, 0, 0, 0], "{}", bench.status().first.text());
+    assert_eq!(y.read::<f32>(8), [13.0, 13.0, 13.0, 13.0, 11.0, 11.0, 11.0, 11.0]);
+    assert_eq!(z.read::<f32>(8), [103.0; 8]);
+    assert_eq!(bench.fault(), None);
+}
+
+#[test]
 fn chunks_cover_the_buffer_once_whatever_the_grid() {
     let bench = Bench::new();
     let kernel = bench.kernels.register(RustKernel::new("number").write::<u32>().body(|cx| {

@@ -99,7 +99,7 @@ impl Floor {
     fn task(&self, case: Case, operation: usize) -> Task {
         let y = self.clients[operation % case.buffers].y.clone();
         match case.workload {
-            Workload::Launch => Task::Launch { factor: FACTOR, x: Arc::clone(&self.x), y },
+            Workload::Launch | Workload::Prepared => Task::Launch { factor: FACTOR, x: Arc::clone(&self.x), y },
             Workload::Copy => Task::Copy { source: Arc::clone(&self.sources[operation % SOURCES]), destination: y },
         }
     }

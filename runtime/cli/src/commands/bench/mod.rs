@@ -191,7 +191,7 @@ impl Arguments {
         if cores == 1 && self.measures(Part::Heap) {
             run.heap = heap::measure()?;
         }
-        let workloads = [(Part::W1, Workload::Launch), (Part::W2, Workload::Copy)];
+        let workloads = [(Part::W1, Workload::Launch), (Part::W1, Workload::Prepared), (Part::W2, Workload::Copy)];
         let workloads: Vec<Workload> =
             workloads.into_iter().filter(|(part, _)| self.measures(*part)).map(|(_, workload)| workload).collect();
         if !workloads.is_empty() {

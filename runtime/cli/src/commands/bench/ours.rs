@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use dxg_runtime::{Buffer, Completion, Device, HostBuffer, Kernel, ModuleSource, Parameters, RustKernel, Stream, args};
+use dxg_runtime::{
+    Buffer, Completion, Device, HostBuffer, Kernel, ModuleSource, Parameters, PreparedLaunch, RustKernel, Stream, args,
+};
 
 use super::peer::Peer;
 use super::statistics::Latencies;
@@ -25,6 +27,7 @@ pub struct OurClient {
     x: Buffer<f32>,
     y: Buffer<f32>,
     stream: Stream,
+    prepared: PreparedLaunch,
 }
 
 impl Ours {
@@ -41,7 +44,8 @@ impl Ours {
         device.stream()?.try_copy_in(&x, ramps())?.wait()?;
         let client = |_| {
             let (y, stream) = (device.alloc::<f32>(VALUES)?, device.stream()?);
-            Ok(OurClient { kernel: kernel.clone(), x: x.clone(), y, stream })
+            let prepared = device.prepare(&kernel, 1, args![FACTOR, x.read(), y.read_write()])?;
+            Ok(OurClient { kernel: kernel.clone(), x: x.clone(), y, stream, prepared })
         };
         let clients = (0..streams).map(client).collect::<Outcome<_>>()?;
         Ok(Ours { device, clients, sources: sources() })
@@ -97,6 +101,7 @@ impl Ours {
         let client = &self.clients[operation % case.buffers];
         match case.workload {
             Workload::Launch => client.launch(FACTOR).await,
+            Workload::Prepared => Ok(client.stream.enqueue(&client.prepared).await?),
             Workload::Copy => {
                 let source = self.sources[operation % SOURCES].as_slice();
                 Ok(client.stream.copy_in(&client.y, source).await?)

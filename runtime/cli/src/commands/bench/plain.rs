@@ -45,7 +45,7 @@ impl Peer for Plain {
             let begin = latencies.is_some().then(Instant::now);
             let y = &mut self.buffers[operation % case.buffers];
             match case.workload {
-                Workload::Launch => launch(FACTOR, &self.x, y),
+                Workload::Launch | Workload::Prepared => launch(FACTOR, &self.x, y),
                 Workload::Copy => copy(y, &self.sources[operation % SOURCES]),
             }
             if let (Some(begin), Some(latencies)) = (begin, latencies.as_deref_mut()) {

@@ -41,7 +41,7 @@ pub struct Run {
 /// One peer in one case.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
-    /// w1a … w2c, w3.
+    /// w1a … w2c, w3, w1a-prepared and w1c-prepared.
     pub workload: String,
     /// Who.
     pub peer: String,

@@ -22,6 +22,8 @@ const REQUEST_SUM: f32 = 6.0;
 pub enum Workload {
     /// W1: `y[i] += a * x[i]`, 256 values.
     Launch,
+    /// The same, prepared once and enqueued again and again, where a peer can; else as [`Workload::Launch`].
+    Prepared,
     /// W2: 1 KiB from the host to the device.
     Copy,
 }
@@ -49,12 +51,15 @@ pub struct Case {
 }
 
 impl Case {
-    /// As ../README.md and the tables call it: W1a, W2c.
+    /// As README and the tables call it: w1a, w2c.
     pub fn name(self) -> &'static str {
         match (self.workload, self.mode) {
             (Workload::Launch, Mode::Each) => "w1a",
             (Workload::Launch, Mode::End) => "w1b",
             (Workload::Launch, Mode::Batched) => "w1c",
+            (Workload::Prepared, Mode::Each) => "w1a-prepared",
+            (Workload::Prepared, Mode::End) => "w1b-prepared",
+            (Workload::Prepared, Mode::Batched) => "w1c-prepared",
             (Workload::Copy, Mode::Each) => "w2a",
             (Workload::Copy, Mode::End) => "w2b",
             (Workload::Copy, Mode::Batched) => "w2c",
@@ -66,7 +71,7 @@ impl Case {
         let own = operations / self.buffers + usize::from(buffer < operations % self.buffers);
         let sources = sources();
         let expected = |i: usize| match self.workload {
-            Workload::Launch => own as f32 * FACTOR * ramp(i),
+            Workload::Launch | Workload::Prepared => own as f32 * FACTOR * ramp(i),
             Workload::Copy if own == 0 => 0.0,
             Workload::Copy => sources[((own - 1) * self.buffers + buffer) % SOURCES][i],
         };
