@@ -143,6 +143,12 @@ impl Shape {
         [self.threads & mask, self.threads >> bits & mask, self.threads >> (2 * bits)]
     }
 
+    /// What launches must have in common to run as one: threads and shared memory, in a form to compare.
+    #[inline]
+    pub fn of_a_block(&self) -> (u32, u32) {
+        (self.threads, self.shared)
+    }
+
     /// Dynamic shared memory in bytes.
     pub fn shared(&self) -> u32 {
         self.shared

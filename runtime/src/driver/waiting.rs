@@ -230,9 +230,7 @@ impl Engine {
             if !entered || moved || !self.queue.is_empty() {
                 return true;
             }
-            for _ in 0..4 {
-                std::hint::spin_loop();
-            }
+            std::hint::spin_loop();
             if self.now() >= until {
                 return false;
             }

@@ -202,10 +202,8 @@ impl Plan {
             // Everything of the same kernel that may be merged.
             while index < group.range.end {
                 let operation = &batch.operations[index as usize];
-                let Some((next, _)) = launch_of(operation).filter(|(next, _)| next.kernel.id == launch.kernel.id)
-                else {
-                    break;
-                };
+                let same = |next: &&Launch| next.kernel.id == launch.kernel.id;
+                let Some(next) = operation.payload.kind.launch().filter(same) else { break };
                 if poison.spoils(operation) {
                     index += 1;
                     continue;
@@ -237,7 +235,7 @@ impl Plan {
         kernel: &CudaKernel,
         tables: &mut Tables<'_>,
     ) -> Result<(), Full> {
-        let key = |index: &u32| launch_at(batch, *index).map(|launch| (launch.shape.threads(), launch.shape.shared()));
+        let key = |index: &u32| launch_at(batch, *index).map(|launch| launch.shape.of_a_block());
         let all = &mut self.order[begin..];
         if !all.windows(2).all(|pair| key(&pair[0]) == key(&pair[1])) {
             all.sort_unstable_by_key(key);

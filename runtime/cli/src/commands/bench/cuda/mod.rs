@@ -139,7 +139,7 @@ fn crowds<'a>(choice: &'a Choice, work: Work) -> impl Iterator<Item = Way<'a>> {
             let (spent, done) = ours.run(work, tasks, in_flight, operations)?;
             Ok(spent.as_nanos() as f64 / done as f64)
         };
-        (report::crowd(tasks, in_flight), Box::new(run) as _)
+        (report::crowd(work, tasks, in_flight), Box::new(run) as _)
     })
 }
 
@@ -160,6 +160,7 @@ fn launches(choice: &Choice, plain: &mut Plain, ours: &mut Ours) -> Outcome<Tabl
         ),
     ];
     ways.extend(crowds(choice, Work::Launches));
+    ways.extend(crowds(choice, Work::Prepared));
     rounds(choice, "launches of 256 values", plain, ours, ways)
 }
 

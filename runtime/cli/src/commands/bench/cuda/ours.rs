@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dxg_runtime::{Buffer, Device, Grid, Kernel, ModuleSource, Stats, Stream, args};
+use dxg_runtime::{Buffer, Device, Grid, Kernel, ModuleSource, PreparedLaunch, Stats, Stream, args};
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
@@ -27,6 +27,7 @@ struct Client {
     axpy: Kernel,
     x: Buffer<f32>,
     y: Buffer<f32>,
+    prepared: PreparedLaunch,
     added: u64,
 }
 
@@ -45,8 +46,16 @@ pub struct Batches {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
     Launches,
+    /// The same, checked and packed once.
+    Prepared,
     Copies,
     Requests,
+}
+
+impl Work {
+    fn launches(self) -> bool {
+        matches!(self, Work::Launches | Work::Prepared)
+    }
 }
 
 impl Ours {
@@ -60,7 +69,9 @@ impl Ours {
         let client = |_| {
             let (stream, y) = (device.stream()?, device.alloc::<f32>(VALUES)?);
             stream.try_fill(&y, 0.0f32)?.wait()?;
-            Ok(Client { stream, axpy: axpy.clone(), x: x.clone(), y, added: 0 })
+            let prepared =
+                device.prepare(&axpy, (1, VALUES as u32), args![1.0f32, x.read(), y.read_write(), VALUES as u32])?;
+            Ok(Client { stream, axpy: axpy.clone(), x: x.clone(), y, prepared, added: 0 })
         };
         let clients = (0..tasks).map(client).collect::<Outcome<_>>()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).build()?;
@@ -75,11 +86,12 @@ impl Ours {
         let begun = Instant::now();
         let results = self.runtime.block_on(async {
             let start = |(task, client): (usize, &mut Client)| {
-                client.added += if work == Work::Launches { each as u64 } else { 0 };
+                client.added += if work.launches() { each as u64 } else { 0 };
                 let (client, sources) = (client.clone(), sources.clone());
                 tokio::spawn(async move {
                     match work {
                         Work::Launches => client.launches(in_flight, each).await,
+                        Work::Prepared => client.prepared(in_flight, each).await,
                         Work::Copies => client.copies(&sources, in_flight, each).await,
                         Work::Requests => client.requests(&sources, task, in_flight, each).await,
                     }
@@ -93,12 +105,12 @@ impl Ours {
             Outcome::Ok(results)
         })?;
         let (spent, after) = (begun.elapsed(), self.device.stats());
-        self.count(work, super::report::crowd(tasks, in_flight), &before, &after);
+        self.count(work, super::report::crowd(work, tasks, in_flight), &before, &after);
         for (request, found) in results.into_iter().flatten() {
             check_sum("a request", &found, &sources[request % HELD])?;
         }
         match work {
-            Work::Launches => self.check_launches(tasks)?,
+            Work::Launches | Work::Prepared => self.check_launches(tasks)?,
             Work::Copies => {
                 for client in &mut self.clients[..tasks] {
                     let found = client.stream.try_copy_out(&client.y)?.wait()?;
@@ -197,6 +209,19 @@ impl Client {
                 self.launch(1.0).await?;
             }
             self.launch(1.0).await?.await?;
+            left -= now;
+        }
+        Ok(Vec::new())
+    }
+
+    async fn prepared(&self, in_flight: usize, count: usize) -> Outcome<Vec<(usize, Vec<f32>)>> {
+        let mut left = count;
+        while left > 0 {
+            let now = left.min(in_flight);
+            for _ in 1..now {
+                self.stream.enqueue(&self.prepared).await?;
+            }
+            self.stream.enqueue(&self.prepared).await?.await?;
             left -= now;
         }
         Ok(Vec::new())
