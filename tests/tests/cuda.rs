@@ -382,3 +382,73 @@ fn the_context_is_given_back_and_the_thread_left_as_it_was() {
     }
     assert!(current.is_null(), "a context was left on this thread");
 }
+
+#[test]
+fn memory_streams_and_events_of_the_program_take_part() {
+    type Handle = *mut std::ffi::c_void;
+    let fake = Fake::new();
+    let device = fake.open();
+    let context = device.cuda_context().unwrap();
+    // SAFETY: needed to play the foreign program; the functions have these types, see their source.
+    let (address, foreign, event) = unsafe {
+        let push: libloading::Symbol<unsafe extern "C" fn(Handle) -> c_int> =
+            fake.library.get(b"cuCtxPushCurrent_v2").unwrap();
+        let allocate: libloading::Symbol<unsafe extern "C" fn(*mut u64, usize) -> c_int> =
+            fake.library.get(b"cuMemAlloc_v2").unwrap();
+        let make: libloading::Symbol<unsafe extern "C" fn(*mut Handle, u32, c_int) -> c_int> =
+            fake.library.get(b"cuStreamCreateWithPriority").unwrap();
+        let make_event: libloading::Symbol<unsafe extern "C" fn(*mut Handle, u32) -> c_int> =
+            fake.library.get(b"cuEventCreate").unwrap();
+        let (mut address, mut stream, mut event) = (0, std::ptr::null_mut(), std::ptr::null_mut());
+        assert_eq!((push(context), allocate(&mut address, 4096), make(&mut stream, 0, 0)), (0, 0, 0));
+        assert_eq!(make_event(&mut event, 0), 0);
+        (address, stream, event)
+    };
+    let owner = std::sync::Arc::new(());
+    // SAFETY: needed because the memory is foreign; it is never freed.
+    let import = |address, len| unsafe { device.import_cuda::<u32>(address, len, owner.clone()) };
+    let buffer = import(address, 1024).unwrap();
+    for (address, len, word) in
+        [(address + 8, 4, "already"), (0x1000, 4, "no address of device memory"), (address + 2, 1, "no multiple of 4")]
+    {
+        let error = import(address, len).unwrap_err().to_string();
+        assert!(error.contains(word), "{error}");
+    }
+    let error = import(address, 4096).unwrap_err().to_string();
+    assert!(error.contains("out of range"), "{error}");
+    let stream = device.stream().unwrap();
+    let waits = fake.calls("cuStreamWaitEvent");
+    // SAFETY: needed because streams and events are foreign; they are of the same context, and alive.
+    unsafe {
+        stream.wait_for_cuda_stream(foreign).unwrap();
+        stream.try_fill(&buffer, 7u32).unwrap();
+        stream.record_cuda_event(event).unwrap();
+        stream.wait_for_cuda_event(event).unwrap();
+        stream.let_cuda_stream_wait(foreign).unwrap();
+    }
+    same("foreign memory", &stream.try_copy_out(&buffer).unwrap().wait().unwrap(), &[7; 1024]).unwrap();
+    assert_eq!(fake.calls("cuStreamWaitEvent") - waits, 3);
+    assert_eq!(std::sync::Arc::strong_count(&owner), 2);
+    drop(buffer);
+    stream.last().wait().unwrap();
+    let begun = Instant::now();
+    while std::sync::Arc::strong_count(&owner) > 1 {
+        assert!(begun.elapsed() < Duration::from_secs(10), "the owner is still held");
+        device.memory_info();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let software = dxg_tests::device();
+    // SAFETY: as above; refused before anything is looked at.
+    let error = unsafe { software.import_cuda::<u32>(address, 4, ()) }.unwrap_err().to_string();
+    assert!(error.contains("open `cuda`"), "{error}");
+}
+
+#[test]
+fn a_program_that_names_no_device_gets_one() {
+    // Whatever there is, opening by default works, and never fails for the want of a GPU.
+    let device = Device::builder().cuda_library("/nowhere/libcuda.so.1").open().unwrap();
+    assert_eq!(device.info().kind(), dxg_runtime::DeviceKind::Software);
+    let fake = Fake::new();
+    let device = Device::builder().cuda_library(fake.target().library.unwrap()).open().unwrap();
+    assert_eq!(device.info().kind(), dxg_runtime::DeviceKind::Cuda);
+}
