@@ -12,7 +12,7 @@ from pathlib import Path
 VERSION = "6.4"
 KERNELS = {
     "runtime/src/backend/cuda/kernels/copies": [],
-    "examples/digits/kernels": ["-fmad=false"],
+    "examples/src/classifier/kernels": ["-fmad=false"],
     "examples/matmul/kernels": ["-fmad=false"],
     "examples/nbody/kernels": ["-fmad=false"],
     "examples/requests/kernels": ["-fmad=false"],

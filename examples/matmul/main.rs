@@ -10,10 +10,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use dxg_examples::{
-    DeviceOptions, Figures, Latency, Mode, ModeChoice, Outcome, Random, Table, block_on, finish, progress_bar,
-    wall_time_ratio,
+    DeviceOptions, Figures, Latency, Mode, ModeChoice, Outcome, Random, Shape, Table, block_on, both, finish,
+    progress_bar, wall_time_ratio,
 };
-use dxg_runtime::{ModuleSource, RustKernel, args};
+use dxg_runtime::{RustKernel, args};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
@@ -84,9 +84,9 @@ impl Arguments {
 
     async fn multiply(&self, mode: Mode, latency: &Latency, m: &Matrices, bar: &ProgressBar) -> Outcome<Report> {
         let device = self.device.open(mode, latency)?;
-        let module = device.load(&ModuleSource::new().rust(vec![panel_kernel()]))?;
+        let module = device.load(&both(vec![panel_kernel()], include_str!("kernels.ptx")))?;
         let kernel = module.kernel("matmul_panel")?;
-        let stream = device.stream()?;
+        let (stream, shape) = (device.stream()?, Shape::of(&device));
         let n = m.size;
         let (a, b, c) = (device.alloc::<f32>(n * n)?, device.alloc::<f32>(n * n)?, device.alloc::<f32>(n * n)?);
 
@@ -96,8 +96,9 @@ impl Arguments {
         let mut launches = 0;
         for first in (0..n).step_by(PANEL) {
             let rows = first * n..(first + PANEL).min(n) * n;
+            let values = rows.len();
             let arguments = args![a.slice(rows.clone())?.read(), b.read(), c.slice(rows)?.write(), n as u32];
-            stream.launch(&kernel, 1, arguments).await?;
+            stream.launch(&kernel, shape.grid(1, values), shape.arguments(arguments, &[values])).await?;
             launches += 1;
             bar.inc(1);
         }

@@ -10,9 +10,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use dxg_examples::{
-    DeviceOptions, Figures, Latency, Mode, ModeChoice, Outcome, Table, block_on, finish, progress_bar, wall_time_ratio,
+    DeviceOptions, Figures, Latency, Mode, ModeChoice, Outcome, Shape, Table, block_on, both, finish, progress_bar,
+    wall_time_ratio,
 };
-use dxg_runtime::{Device, Kernel, ModuleSource, RustKernel, args};
+use dxg_runtime::{Args, Device, Kernel, RustKernel, args};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
@@ -88,18 +89,23 @@ impl Arguments {
         let (bodies, velocities) = (device.alloc::<f32>(values)?, device.alloc::<f32>(values)?);
         let accelerations = device.alloc::<f32>(values)?;
         let (start, start_velocities) = physics::initial(self.bodies as usize, self.seed);
-        let blocks = physics::blocks(self.bodies);
+        // A thread for each body, and for each value.
+        let shape = Shape::of(&device);
+        let pull = shape.grid(physics::blocks(self.bodies), self.bodies as usize);
+        let (add, sized) = (shape.grid(1, values), |arguments: Args| shape.arguments(arguments, &[values]));
+        let attract = || sized(args![bodies.read(), accelerations.write()]);
 
         let reading = Figures::begin(&device);
         stream.copy_in(&bodies, start.clone()).await?;
         stream.copy_in(&velocities, start_velocities.clone()).await?;
-        stream.launch(&kernels.attract, blocks, args![bodies.read(), accelerations.write()]).await?;
+        stream.launch(&kernels.attract, pull, attract()).await?;
         for step in 0..self.steps {
-            let kick = || args![accelerations.read(), velocities.read_write(), STEP * 0.5];
-            stream.launch(&kernels.add_scaled, 1, kick()).await?;
-            stream.launch(&kernels.add_scaled, 1, args![velocities.read(), bodies.read_write(), STEP]).await?;
-            stream.launch(&kernels.attract, blocks, args![bodies.read(), accelerations.write()]).await?;
-            stream.launch(&kernels.add_scaled, 1, kick()).await?;
+            let kick = || sized(args![accelerations.read(), velocities.read_write(), STEP * 0.5]);
+            let drift = sized(args![velocities.read(), bodies.read_write(), STEP]);
+            stream.launch(&kernels.add_scaled, add, kick()).await?;
+            stream.launch(&kernels.add_scaled, add, drift).await?;
+            stream.launch(&kernels.attract, pull, attract()).await?;
+            stream.launch(&kernels.add_scaled, add, kick()).await?;
             if step % 64 == 0 {
                 bar.set_position(step.into());
             }
@@ -127,7 +133,7 @@ struct Kernels {
 
 impl Kernels {
     fn load(device: &Device) -> Outcome<Kernels> {
-        let module = device.load(&ModuleSource::new().rust(vec![
+        let rust = vec![
             RustKernel::new("attract").read::<f32>().write::<f32>().body(|cx| {
                 let start = cx.chunk_start(1)?;
                 physics::attract(cx.write::<f32>(1)?, start, cx.read::<f32>(0)?);
@@ -141,7 +147,8 @@ impl Kernels {
                 }
                 Ok(())
             }),
-        ]))?;
+        ];
+        let module = device.load(&both(rust, include_str!("kernels.ptx")))?;
         Ok(Kernels { attract: module.kernel("attract")?, add_scaled: module.kernel("add_scaled")? })
     }
 }

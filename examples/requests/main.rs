@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use dxg_examples::{
-    DeviceOptions, Failure, Figures, Latency, Mode, ModeChoice, Outcome, Percentiles, Table, block_on, finish,
-    progress_bar, ratio,
+    DeviceOptions, Failure, Figures, Latency, Mode, ModeChoice, Outcome, Percentiles, Shape, Table, block_on, both,
+    finish, progress_bar, ratio,
 };
-use dxg_runtime::{Buffer, Device, Kernel, ModuleSource, RustKernel, Stream, args};
+use dxg_runtime::{Args, Buffer, Device, Kernel, RustKernel, Stream, args};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
@@ -103,6 +103,7 @@ struct Kernels {
     scale: Kernel,
     shift: Kernel,
     clamp: Kernel,
+    shape: Shape,
 }
 
 impl Kernels {
@@ -117,12 +118,20 @@ impl Kernels {
                 Ok(())
             })
         };
-        let module = device.load(&ModuleSource::new().rust(vec![
-            map("scale", |x, factor| x * factor),
-            map("shift", |x, offset| x + offset),
-            map("clamp", |x, limit| x.min(limit)),
-        ]))?;
-        Ok(Kernels { scale: module.kernel("scale")?, shift: module.kernel("shift")?, clamp: module.kernel("clamp")? })
+        let module = device.load(&both(
+            vec![
+                map("scale", |x, factor| x * factor),
+                map("shift", |x, offset| x + offset),
+                map("clamp", |x, limit| x.min(limit)),
+            ],
+            include_str!("kernels.ptx"),
+        ))?;
+        Ok(Kernels {
+            scale: module.kernel("scale")?,
+            shift: module.kernel("shift")?,
+            clamp: module.kernel("clamp")?,
+            shape: Shape::of(device),
+        })
     }
 }
 
@@ -152,9 +161,10 @@ impl Server {
         let begin = Instant::now();
         let (stream, k) = (&self.stream, &self.kernels);
         stream.copy_in(&self.input, values.as_slice()).await?;
-        stream.launch(&k.scale, 1, args![self.input.read(), self.middle.write(), 3.0f32]).await?;
-        stream.launch(&k.shift, 1, args![self.middle.read(), self.output.write(), -1.5f32]).await?;
-        stream.launch(&k.clamp, 1, args![self.output.read(), self.input.write(), 30_000.0f32]).await?;
+        let (grid, sized) = (k.shape.grid(1, VALUES), |arguments: Args| k.shape.arguments(arguments, &[VALUES]));
+        stream.launch(&k.scale, grid, sized(args![self.input.read(), self.middle.write(), 3.0f32])).await?;
+        stream.launch(&k.shift, grid, sized(args![self.middle.read(), self.output.write(), -1.5f32])).await?;
+        stream.launch(&k.clamp, grid, sized(args![self.output.read(), self.input.write(), 30_000.0f32])).await?;
         let answer = stream.copy_out(&self.input).await?.await?;
         let took = begin.elapsed();
         for (i, (x, y)) in values.iter().zip(&answer).enumerate() {

@@ -7,6 +7,7 @@
 pub mod classifier;
 mod digits;
 mod figures;
+mod kernels;
 mod options;
 mod output;
 mod percentiles;
@@ -14,6 +15,7 @@ mod random;
 
 pub use digits::{CLASSES, Dataset, Digits, PIXELS};
 pub use figures::Figures;
+pub use kernels::{Shape, both};
 pub use options::{DeviceOptions, Latency, Mode, ModeChoice};
 pub use output::{Table, progress_bar, ratio, wall_time_ratio};
 pub use percentiles::Percentiles;

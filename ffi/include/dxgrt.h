@@ -49,6 +49,9 @@
 // Image format: PTX text, for CUDA devices. As a bit: 1 << 2.
 #define DXGRT_IMAGE_PTX 2
 
+// Image format: a cubin, for CUDA devices; never recognised by itself. As a bit: 1 << 3.
+#define DXGRT_IMAGE_CUBIN 3
+
 // `dxgrt_device_info.features`: kernels can be launched. A real /dev/dxg serves information only.
 #define DXGRT_FEATURE_LAUNCH 1
 
@@ -106,6 +109,9 @@
 
 // `dxgrt_access.arg_offset`: the address does not stand in the arguments.
 #define DXGRT_ACCESS_NO_ARG UINT32_MAX
+
+// `dxgrt_launch_params.flags`: the launch is not merged with others of its kernel. For kernels whose blocks wait for each other.
+#define DXGRT_LAUNCH_UNMERGED 1
 
 // `dxgrt_cmd.kind`: nothing but a place in the stream.
 #define DXGRT_CMD_MARKER 0
@@ -237,6 +243,18 @@ typedef struct dxgrt_module dxgrt_module;
 // Commands that run one after another.
 typedef struct dxgrt_stream dxgrt_stream;
 
+// Called once with `user` when memory of the program's own is no longer used. Any thread; it must not call the library.
+typedef void (*dxgrt_release)(void *user);
+
+// A point in a stream: done when everything up to it is. A plain value, to be copied and forgotten; nothing to free. All zero
+// is a fence that is done.
+typedef struct dxgrt_fence {
+    // Which stream.
+    uint64_t timeline;
+    // Which of its commands.
+    uint64_t value;
+} dxgrt_fence;
+
 // What a device is and can do. Set `struct_size`; the library fills the rest.
 typedef struct dxgrt_device_info {
     // sizeof(dxgrt_device_info).
@@ -297,6 +315,10 @@ typedef struct dxgrt_open_options {
     uint32_t device_commands;
     // Memory for host data on its way, in bytes.
     uint64_t staging_bytes;
+    // A `CUcontext` to open a `cuda` device on; NULL: the primary context of the GPU. It must outlive the context.
+    void *cuda_context;
+    // Host memory that may be pinned for a `cuda` device, in bytes.
+    uint64_t pinned_bytes;
 } dxgrt_open_options;
 
 // What a context has done since it was opened. Set `struct_size`; the library fills the rest.
@@ -365,15 +387,6 @@ typedef struct dxgrt_stats {
     uint64_t flush_other;
 } dxgrt_stats;
 
-// A point in a stream: done when everything up to it is. A plain value, to be copied and forgotten; nothing to free. All zero
-// is a fence that is done.
-typedef struct dxgrt_fence {
-    // Which stream.
-    uint64_t timeline;
-    // Which of its commands.
-    uint64_t value;
-} dxgrt_fence;
-
 // A range of device memory that a launch touches. 24 bytes; never grows.
 typedef struct dxgrt_access {
     // First byte.
@@ -390,7 +403,7 @@ typedef struct dxgrt_access {
 typedef struct dxgrt_launch_params {
     // sizeof(dxgrt_launch_params).
     uint32_t struct_size;
-    // 0.
+    // DXGRT_LAUNCH_*.
     uint32_t flags;
     // Blocks in x, y and z. A zero among them: nothing runs, and the launch completes in its place.
     uint32_t grid[3];
@@ -561,6 +574,39 @@ typedef struct dxgrt_wg {
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+// Memory of the program's own (cuMemAlloc, cudaMalloc, a framework's) as an allocation of the context, which is one of CUDA.
+// Commands may use it as any other. `release` (or NULL) is called with `user` once the allocation was freed and no command in
+// flight uses the memory, which must stay allocated until then; on failure it is not called.
+dxgrt_status dxgrt_mem_import(struct dxgrt_ctx *ctx,
+                              uint64_t addr,
+                              uint64_t size,
+                              dxgrt_release release,
+                              void *user,
+                              struct dxgrt_mem **out);
+
+// The `CUcontext` of a context of CUDA.
+dxgrt_status dxgrt_cuda_context(struct dxgrt_ctx *ctx, void **out);
+
+// Lets everything enqueued from now on run after what `cuda_stream`, a `CUstream` of the same context (NULL: its default
+// stream), holds now. Only the device waits. `done` (or NULL) is done when that is.
+dxgrt_status dxgrt_stream_wait_cuda(struct dxgrt_stream *stream,
+                                    void *cuda_stream,
+                                    struct dxgrt_fence *done);
+
+// Lets everything that is put into `cuda_stream`, a `CUstream` of the same context (NULL: its default stream), from now on run
+// after everything enqueued here so far. Returns when the device has been told; the work itself is not waited for.
+dxgrt_status dxgrt_cuda_wait_stream(void *cuda_stream,
+                                    struct dxgrt_stream *stream);
+
+// Lets everything enqueued from now on run after what `cuda_event`, a `CUevent` of the same context, was last recorded behind.
+// Returns when the device has been told: the event may then be used again.
+dxgrt_status dxgrt_stream_wait_cuda_event(struct dxgrt_stream *stream,
+                                          void *cuda_event);
+
+// Records `cuda_event`, a `CUevent` of the same context, behind everything enqueued so far. Returns when the record is in place.
+dxgrt_status dxgrt_stream_record_cuda_event(struct dxgrt_stream *stream,
+                                            void *cuda_event);
 
 // Looks for devices, and answers how many there are. Those that can be opened but not launch on are counted.
 dxgrt_status dxgrt_device_count(uint32_t *out);

@@ -25,6 +25,7 @@ pub(crate) struct Launch<'a> {
     grid: Grid,
     pub(crate) args: &'a [u8],
     accesses: &'a [dxgrt_access],
+    unmerged: bool,
 }
 
 impl<'a> Launch<'a> {
@@ -33,8 +34,8 @@ impl<'a> Launch<'a> {
     /// The pointers in `params` are NULL, or point to as much as the sizes beside them say, for as long as the result lives.
     #[inline]
     pub(crate) unsafe fn new(params: &dxgrt_launch_params) -> Outcome<Self> {
-        if params.flags != 0 || params.reserved != 0 {
-            return Err(Failure::invalid("`flags` and `reserved` of a launch must be 0"));
+        if params.flags & !DXGRT_LAUNCH_UNMERGED != 0 || params.reserved != 0 {
+            return Err(Failure::invalid("`flags` of a launch are DXGRT_LAUNCH_*, and `reserved` is 0"));
         }
         if params.args_size > MAX_ARGUMENT_BYTES {
             return Err(Failure::invalid(format!(
@@ -50,11 +51,13 @@ impl<'a> Launch<'a> {
             check_access(access, params.args_size)?;
         }
         let grid = Grid::new(params.grid, params.block).shared_bytes(params.shared_bytes);
-        Ok(Launch { grid, args, accesses })
+        Ok(Launch { grid, args, accesses, unmerged: params.flags & DXGRT_LAUNCH_UNMERGED != 0 })
     }
 
     /// Makes an operation of it.
     pub(crate) fn prepare(&self, stream: &StreamEntry, kernel: &Kernel) -> Outcome<Prepared> {
+        let alone = self.unmerged.then(|| kernel.unmerged());
+        let kernel = alone.as_ref().unwrap_or(kernel);
         // SAFETY: needed because kernels are foreign code; whoever loaded the module vouched for its launches.
         Ok(unsafe { raw::launch(&stream.stream, kernel, self.grid, self.args, self.told()) }?)
     }
@@ -63,6 +66,9 @@ impl<'a> Launch<'a> {
     #[inline]
     pub(crate) fn enqueue(&self, stream: &StreamEntry, kernel: &Kernel) -> Outcome<dxgrt_fence> {
         let blocks = stream.context.blocks;
+        if self.unmerged {
+            return stream.enqueue(self.prepare(stream, kernel)?);
+        }
         // SAFETY: as above.
         let ticket = unsafe { raw::enqueue_launch(&stream.stream, kernel, self.grid, self.args, self.told(), blocks) }?;
         Ok(stream.fence(ticket))
@@ -357,7 +363,8 @@ impl Owned {
                     let launch = Launch::new(&params)?;
                     let (args, accesses) = (launch.args.into(), launch.accesses.into());
                     let dxgrt_launch_params { grid, block, shared_bytes: shared, .. } = params;
-                    Owned::Launch { kernel: Kernel::clone(&kernel), grid, block, shared, args, accesses }
+                    let kernel = if launch.unmerged { kernel.unmerged() } else { Kernel::clone(&kernel) };
+                    Owned::Launch { kernel, grid, block, shared, args, accesses }
                 }
                 DXGRT_CMD_COPY_H2D => {
                     let dxgrt_cmd_h2d { dst, src, size } = cmd.u.h2d;
@@ -391,7 +398,7 @@ impl Owned {
             Owned::Marker => Ok((raw::marker(), None)),
             Owned::Launch { kernel, grid, block, shared, args, accesses } => {
                 let grid = Grid::new(*grid, *block).shared_bytes(*shared);
-                Ok((Launch { grid, args, accesses }.prepare(stream, kernel)?, None))
+                Ok((Launch { grid, args, accesses, unmerged: false }.prepare(stream, kernel)?, None))
             }
             Owned::H2d { dst, data } => Ok((copy_h2d(stream, *dst, data)?, None)),
             // SAFETY: passed on to the caller.

@@ -60,9 +60,9 @@ pub unsafe extern "C" fn dxgrt_info(ctx: *mut dxgrt_ctx, out: *mut dxgrt_device_
 }
 
 fn describe(info: &DeviceInfo) -> dxgrt_device_info {
-    let (kind, image) = match info.kind() {
-        DeviceKind::Software => (DXGRT_DEVICE_SOFTWARE, DXGRT_IMAGE_ELF),
-        DeviceKind::Cuda => (DXGRT_DEVICE_CUDA, DXGRT_IMAGE_PTX),
+    let (kind, images) = match info.kind() {
+        DeviceKind::Software => (DXGRT_DEVICE_SOFTWARE, 1 << DXGRT_IMAGE_ELF),
+        DeviceKind::Cuda => (DXGRT_DEVICE_CUDA, 1 << DXGRT_IMAGE_PTX | 1 << DXGRT_IMAGE_CUBIN),
         _ => (DXGRT_DEVICE_DXG, 0),
     };
     let mut described: dxgrt_device_info = sized::zeroed();
@@ -70,7 +70,7 @@ fn describe(info: &DeviceInfo) -> dxgrt_device_info {
     described.selector = text(&info.selector.to_string());
     described.name = text(&info.name);
     described.architecture = text(&info.architecture);
-    described.image_formats = if image == 0 { 0 } else { 1 << image };
+    described.image_formats = images;
     described.features = if info.can_launch { DXGRT_FEATURE_LAUNCH } else { 0 }
         | if info.async_messages { DXGRT_FEATURE_ASYNC_MESSAGES } else { 0 };
     described.memory_bytes = info.memory_bytes;
@@ -140,6 +140,10 @@ pub unsafe extern "C" fn dxgrt_open(
             other => return Err(Failure::invalid(format!("backpressure {other} is none; use DXGRT_BACKPRESSURE_*"))),
         };
         watch_forks();
+        if !options.cuda_context.is_null() {
+            // SAFETY: needed because the context is the caller's; by the header it outlives what is opened here.
+            builder = unsafe { builder.cuda_context(options.cuda_context) };
+        }
         let device = builder.limits(limits(&options)).open()?;
         out.set(handle::insert(Context::new(device, blocks))?);
         Ok(())
@@ -164,6 +168,9 @@ fn limits(options: &dxgrt_open_options) -> Limits {
     bound(&mut limits.device_operations, options.device_commands);
     if options.gather_ns != 0 {
         limits.gather_time = Duration::from_nanos(options.gather_ns);
+    }
+    if options.pinned_bytes != 0 {
+        limits.pinned_bytes = options.pinned_bytes;
     }
     if options.staging_bytes != 0 {
         limits.staging_bytes = options.staging_bytes;

@@ -18,6 +18,7 @@
 
 mod command;
 mod context;
+mod cuda;
 mod device;
 mod enqueue;
 mod event;

@@ -98,6 +98,11 @@ impl Allocation {
         Allocation { context: Arc::clone(context), size, address, memory, host, users }
     }
 
+    /// Device memory at its address.
+    pub(crate) fn of_device(context: &Arc<Context>, size: u64, address: u64, buffer: Buffer<u8>) -> Self {
+        Allocation::new(context, size, address, Some(buffer), None)
+    }
+
     /// Gives the memory back when `after`, and whoever uses it besides, is through; `None`: all streams.
     fn free(&self, after: Option<&StreamEntry>) {
         let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner).take();

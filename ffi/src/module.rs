@@ -117,6 +117,14 @@ fn load(context: &Arc<Context>, bytes: &[u8], format: u32) -> Outcome<*mut dxgrt
             // SAFETY: as above.
             unsafe { ModuleSource::new().ptx_unchecked(text) }
         }
+        DXGRT_IMAGE_CUBIN if !cuda => {
+            return Err(Failure::new(
+                DXGRT_BAD_IMAGE,
+                "a cubin runs on `cuda`; pass an ELF shared object to this device",
+            ));
+        }
+        // SAFETY: as above.
+        DXGRT_IMAGE_CUBIN => unsafe { ModuleSource::new().cubin_unchecked(bytes.to_vec()) },
         other => return Err(Failure::invalid(format!("image format {other} is none; use DXGRT_IMAGE_*"))),
     };
     let module = context.device.load(&source)?;

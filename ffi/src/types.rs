@@ -49,6 +49,8 @@ pub const DXGRT_IMAGE_AUTO: u32 = 0;
 pub const DXGRT_IMAGE_ELF: u32 = 1;
 /// Image format: PTX text, for CUDA devices. As a bit: 1 << 2.
 pub const DXGRT_IMAGE_PTX: u32 = 2;
+/// Image format: a cubin, for CUDA devices; never recognised by itself. As a bit: 1 << 3.
+pub const DXGRT_IMAGE_CUBIN: u32 = 3;
 
 /// `dxgrt_device_info.features`: kernels can be launched. A real /dev/dxg serves information only.
 pub const DXGRT_FEATURE_LAUNCH: u32 = 1;
@@ -136,6 +138,10 @@ pub struct dxgrt_open_options {
     pub device_commands: u32,
     /// Memory for host data on its way, in bytes.
     pub staging_bytes: u64,
+    /// A `CUcontext` to open a `cuda` device on; NULL: the primary context of the GPU. It must outlive the context.
+    pub cuda_context: *mut c_void,
+    /// Host memory that may be pinned for a `cuda` device, in bytes.
+    pub pinned_bytes: u64,
 }
 
 /// `dxgrt_mem_alloc` flag: host memory that the device reaches; copies from and to it need no staging.
@@ -215,13 +221,16 @@ pub struct dxgrt_access {
     pub arg_offset: u32,
 }
 
+/// `dxgrt_launch_params.flags`: the launch is not merged with others of its kernel. For kernels whose blocks wait for each other.
+pub const DXGRT_LAUNCH_UNMERGED: u32 = 1;
+
 /// A launch. Set `struct_size`.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct dxgrt_launch_params {
     /// sizeof(dxgrt_launch_params).
     pub struct_size: u32,
-    /// 0.
+    /// DXGRT_LAUNCH_*.
     pub flags: u32,
     /// Blocks in x, y and z. A zero among them: nothing runs, and the launch completes in its place.
     pub grid: [u32; 3],

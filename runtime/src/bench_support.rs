@@ -7,6 +7,8 @@
 //! pack ─▶ enqueue ─▶ take in ─▶ batch ─▶ encode ─▶ submit ─▶ execute ─▶ complete
 //! ```
 
+pub use crate::backend::cuda::peer as cuda;
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

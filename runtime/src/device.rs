@@ -1,5 +1,6 @@
 //! A device: where memory, streams, modules and events come from.
 
+use std::any::Any;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -162,6 +163,14 @@ impl DeviceShared {
     /// The live memory that an address lies in, and the address's offset in it.
     pub(crate) fn find_block(&self, address: u64) -> Option<(Arc<PoolBlock>, u64)> {
         self.pool.find(address)
+    }
+
+    /// Memory of somebody else as a block.
+    pub(crate) fn adopt(&self, address: u64, len: u64, owner: Box<dyn Any + Send + Sync>) -> Result<Arc<PoolBlock>> {
+        self.sweep();
+        self.pool.adopt(address, len, owner).ok_or_else(|| {
+            Error::invalid(format!("{len} bytes at {address:#x} are a buffer of this device already, or overlap one"))
+        })
     }
 
     fn allocate(&self, bytes: u64) -> Result<Arc<PoolBlock>> {
@@ -335,7 +344,7 @@ impl Device {
 
     /// A stream of normal priority.
     pub fn stream(&self) -> Result<Stream> {
-        Stream::new(&self.shared, Priority::Normal)
+        Stream::new(&self.shared, Priority::Normal, true)
     }
 
     /// A stream with settings of its own.
@@ -452,7 +461,7 @@ impl fmt::Debug for Device {
 }
 
 /// Bytes of `len` elements, or that no memory holds them.
-fn byte_len<T>(len: usize, what: &'static str) -> Result<usize> {
+pub(crate) fn byte_len<T>(len: usize, what: &'static str) -> Result<usize> {
     // No object is longer than isize::MAX bytes, on the host or through it.
     len.checked_mul(size_of::<T>()).filter(|&bytes| isize::try_from(bytes).is_ok()).ok_or(Error::OutOfMemory {
         what,

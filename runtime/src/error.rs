@@ -124,8 +124,9 @@ pub enum Error {
         /// The first failure.
         cause: Arc<Error>,
     },
-    /// The device is lost; everything in flight on it has failed. It can be opened again.
-    #[error("the device is lost: {cause}; open it again to go on")]
+    /// The device is lost; everything in flight on it has failed. It can be opened again, by a new process if
+    /// [`LostCause::needs_new_process`].
+    #[error("the device is lost: {cause}; {}", cause.way_out())]
     DeviceLost {
         /// Why.
         cause: Arc<LostCause>,
@@ -250,12 +251,21 @@ pub struct LostCause {
     pub operation: Option<u64>,
     /// Number of its stream, where known.
     pub stream: Option<u32>,
+    /// The device cannot be opened again in this process: a CUDA context does not survive a fault, and a process has one.
+    pub needs_new_process: bool,
 }
 
 impl LostCause {
     /// A cause that names no operation.
     pub(crate) fn new(reason: LostReason, message: impl Into<String>) -> Self {
-        LostCause { reason, message: message.into(), operation: None, stream: None }
+        LostCause { reason, message: message.into(), operation: None, stream: None, needs_new_process: false }
+    }
+
+    fn way_out(&self) -> &'static str {
+        match self.needs_new_process {
+            true => "CUDA gives this process no other context: start a new process to go on",
+            false => "open it again to go on",
+        }
     }
 
     /// The cause where nothing moves and nothing says why.

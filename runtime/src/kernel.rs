@@ -10,12 +10,57 @@ use crate::device::DeviceTag;
 pub struct Kernel {
     pub(crate) loaded: Arc<LoadedKernel>,
     pub(crate) tag: DeviceTag,
+    /// Its launches may be merged with others.
+    pub(crate) merges: bool,
+}
+
+/// Whether launches of a kernel are merged with others of its kind into one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MergeSupport {
+    /// They are.
+    Merged,
+    /// Each is launched by itself.
+    Single {
+        /// Why.
+        reason: Arc<str>,
+    },
+}
+
+impl std::fmt::Display for MergeSupport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            MergeSupport::Merged => f.write_str("launches are merged"),
+            MergeSupport::Single { reason } => write!(f, "launched singly: {reason}"),
+        }
+    }
 }
 
 impl Kernel {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.loaded.name
+    }
+
+    /// Whether launches of it are merged with others into one, and why not.
+    pub fn merge_support(&self) -> MergeSupport {
+        match (&self.loaded.merge, self.merges) {
+            (MergeSupport::Merged, false) => {
+                MergeSupport::Single { reason: "merging was refused for the kernel".into() }
+            }
+            (support, _) => support.clone(),
+        }
+    }
+
+    /// The same kernel, whose launches through this handle go by themselves.
+    ///
+    /// Merged launches run in one grid, and their blocks in any order. A kernel whose blocks wait for one another (a barrier
+    /// made by hand, with a counter in memory) counts on all of *its* blocks running at the same time, which among the blocks
+    /// of others is not certain: launch it through this handle. A single launch is refused merging in the same way:
+    /// `stream.launch(&kernel.unmerged(), …)`. A module refuses it with [`ModuleSource::unmerged`](crate::ModuleSource), a
+    /// stream with [`StreamBuilder::merging`](crate::StreamBuilder::merging).
+    pub fn unmerged(&self) -> Kernel {
+        Kernel { merges: false, ..self.clone() }
     }
 
     /// How many arguments it takes, where the image tells (typed Rust kernels do).

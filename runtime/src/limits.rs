@@ -151,6 +151,9 @@ pub struct Limits {
     /// Work in flight that shows no progress for this long, while the device says that it is well, is lost: the host does
     /// not answer, or a submission never reached it. Far more than one operation may take. *At opening.*
     pub silence_time: Duration,
+    /// Host memory that is pinned for a `cuda` device, staging and host buffers included, at most; in WSL 2 there is little of
+    /// it. *At opening.*
+    pub pinned_bytes: u64,
 }
 
 /// As long as the driver lets work run (2 s), many times over, and as long as it tries a full message ring (10 s), thrice.
@@ -174,6 +177,7 @@ impl Default for Limits {
             staging_bytes: 32 << 20,
             memory_chunk_bytes: 64 << 20,
             silence_time: SILENCE_TIME,
+            pinned_bytes: 1 << 30,
         }
     }
 }
@@ -195,6 +199,7 @@ impl Limits {
         positive("limit staging_bytes", self.staging_bytes)?;
         positive("limit memory_chunk_bytes", self.memory_chunk_bytes)?;
         positive("limit silence_time", u64::from(!self.silence_time.is_zero()))?;
+        positive("limit pinned_bytes", self.pinned_bytes)?;
         self.stream_operations.check("limit stream_operations")?;
         self.device_operations.check("limit device_operations")?;
         let at_most = |name: &str, value: u64, most: u64| {
@@ -228,6 +233,7 @@ impl Limits {
             ("hardware_queues", u64::from(self.hardware_queues), u64::from(next.hardware_queues)),
             ("staging_bytes", self.staging_bytes, next.staging_bytes),
             ("memory_chunk_bytes", self.memory_chunk_bytes, next.memory_chunk_bytes),
+            ("pinned_bytes", self.pinned_bytes, next.pinned_bytes),
         ];
         if self.silence_time != next.silence_time {
             return Err(Error::BadSetting {

@@ -55,7 +55,27 @@ impl ModuleSource {
     ///
     /// See [the type](ModuleSource#safety-of-foreign-code).
     pub unsafe fn ptx_unchecked(mut self, text: impl Into<Arc<str>>) -> Self {
-        self.images.push(ModuleImage::Ptx(text.into()));
+        self.images.push(ModuleImage::Ptx { text: text.into(), merge: true });
+        self
+    }
+
+    /// Adds a cubin, machine code of one kind of CUDA device. Its launches are not merged.
+    ///
+    /// # Safety
+    ///
+    /// See [the type](ModuleSource#safety-of-foreign-code).
+    pub unsafe fn cubin_unchecked(mut self, object: impl Into<Bytes>) -> Self {
+        self.images.push(ModuleImage::Cubin(object.into()));
+        self
+    }
+
+    /// Refuses merging for the kernels of all images added so far: see [`Kernel::unmerged`].
+    pub fn unmerged(mut self) -> Self {
+        for image in &mut self.images {
+            if let ModuleImage::Ptx { merge, .. } = image {
+                *merge = false;
+            }
+        }
         self
     }
 
@@ -64,7 +84,9 @@ impl ModuleSource {
         if self.images.is_empty() {
             return Err(Error::BadImage {
                 format: "module",
-                reason: "it holds no image; add one with `rust`, `native_unchecked` or `ptx_unchecked`".into(),
+                reason:
+                    "it holds no image; add one with `rust`, `native_unchecked`, `ptx_unchecked` or `cubin_unchecked`"
+                        .into(),
             });
         }
         Ok(&self.images)
@@ -92,10 +114,10 @@ impl Module {
     /// The kernel of this name.
     pub fn kernel(&self, name: &str) -> Result<Kernel> {
         if let Some(found) = self.loaded.kernels.iter().find(|kernel| &*kernel.name == name) {
-            return Ok(Kernel { loaded: Arc::clone(found), tag: self.tag });
+            return Ok(Kernel { loaded: Arc::clone(found), tag: self.tag, merges: true });
         }
         if let Some(find) = &self.loaded.find {
-            return find(name).map(|loaded| Kernel { loaded, tag: self.tag });
+            return find(name).map(|loaded| Kernel { loaded, tag: self.tag, merges: true });
         }
         let names: Vec<&str> = self.kernel_names().collect();
         let available = match names.as_slice() {

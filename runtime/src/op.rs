@@ -60,6 +60,8 @@ pub(crate) enum OpKind {
     Wait(KeepAlive),
     /// Nothing but a place in the stream.
     Marker(KeepAlive),
+    /// Order exchanged with streams and events of a CUDA program.
+    Foreign(Arc<crate::backend::cuda::ForeignStep>),
 }
 
 impl OpKind {
@@ -139,6 +141,12 @@ impl Shape {
     pub fn threads(&self) -> [u32; 3] {
         let (bits, mask) = (Self::THREAD_BITS, Self::THREAD_MASK);
         [self.threads & mask, self.threads >> bits & mask, self.threads >> (2 * bits)]
+    }
+
+    /// What launches must have in common to run as one: threads and shared memory, in a form to compare.
+    #[inline]
+    pub fn of_a_block(&self) -> (u32, u32) {
+        (self.threads, self.shared)
     }
 
     /// Dynamic shared memory in bytes.

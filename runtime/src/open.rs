@@ -1,5 +1,6 @@
 //! Opening a device: which one, with which settings.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use dxg_io::boundary::Boundary;
@@ -8,6 +9,7 @@ use dxg_io::software::kernel::KernelRegistry;
 use dxg_io::software::{Parameters, SoftwareAdapter};
 
 use crate::backend::Backend;
+use crate::backend::cuda::{self, CudaBackend, CudaOptions, FenceChoice};
 use crate::backend::dxg::{DxgBackend, OpenOptions};
 use crate::device::Device;
 use crate::driver::Place;
@@ -18,6 +20,10 @@ use crate::selector::{DeviceKind, Selector};
 
 /// Software devices have the numbers below this. Each opening makes an adapter of its own; the number only names it.
 const SOFTWARE_DEVICES: u32 = 64;
+
+/// Batches of a CUDA device, unless the limits say otherwise.
+const CUDA_BATCH_OPERATIONS: u32 = 2048;
+const CUDA_BATCH_BYTES: u32 = 512 << 10;
 
 /// Settings of a device to be opened; made by [`Device::builder`].
 ///
@@ -40,6 +46,15 @@ pub struct DeviceBuilder {
     limits: Limits,
     attendant: Place,
     middleware: Option<Middleware>,
+    cuda: CudaChoice,
+}
+
+/// What is chosen of a CUDA device.
+#[derive(Clone, Default)]
+struct CudaChoice {
+    library: Option<PathBuf>,
+    context: Option<usize>,
+    fence: FenceChoice,
 }
 
 /// What stands between a device and what it is opened through.
@@ -117,6 +132,37 @@ impl DeviceBuilder {
         self
     }
 
+    /// The CUDA driver's library, where it is not the one that the system has; the variable `DXGRT_CUDA_LIBRARY` does the same.
+    /// It counts for a selector `cuda` only.
+    pub fn cuda_library(mut self, path: impl Into<PathBuf>) -> Self {
+        self.cuda.library = Some(path.into());
+        self
+    }
+
+    /// Opens the device on a context that the program has made, in place of the primary context of the GPU in the selector. A
+    /// program that uses the CUDA runtime, cudarc or PyTorch has the primary context, and needs nothing of this.
+    ///
+    /// # Safety
+    ///
+    /// `context` is a `CUcontext` of this process, and is not destroyed before the device, its buffers and whatever else
+    /// belongs to it are gone.
+    pub unsafe fn cuda_context(mut self, context: *mut std::ffi::c_void) -> Self {
+        self.cuda.context = Some(context.addr());
+        self
+    }
+
+    /// How fence values are written, for comparisons: the stream itself, a kernel, or events asked.
+    #[doc(hidden)]
+    pub fn cuda_fence(mut self, name: &str) -> Self {
+        self.cuda.fence = match name {
+            "write" => FenceChoice::WriteValue,
+            "kernel" => FenceChoice::Kernel,
+            "event" => FenceChoice::Event,
+            _ => FenceChoice::Best,
+        };
+        self
+    }
+
     /// Opens the device.
     pub fn open(self) -> Result<Device> {
         self.limits.check()?;
@@ -128,11 +174,43 @@ impl DeviceBuilder {
         let selector = match &self.selector {
             Some(text) => text.parse()?,
             None if self.adapter.is_some() => Selector::new(DeviceKind::Software, 0),
-            None => Selector::from_environment()?.unwrap_or_else(default_selector),
+            None if self.parameters.is_some() => {
+                Selector::from_environment()?.unwrap_or(Selector::new(DeviceKind::Software, 0))
+            }
+            None => match Selector::from_environment()? {
+                Some(selector) => selector,
+                None => return self.open_preferred(policy),
+            },
         };
+        let builder = if selector.kind() == DeviceKind::Cuda { self.wide() } else { self };
+        let settings = Settings { policy, limits: builder.limits };
+        let attendant = builder.attendant.clone();
+        Device::over(builder.backend(selector)?, settings, attendant)
+    }
+
+    /// With the batches of a CUDA device, where the limits are as they were: the more goes together there, the more is merged, and
+    /// no command ring bounds it.
+    fn wide(mut self) -> Self {
+        let plain = Limits::default();
+        if (self.limits.batch_operations, self.limits.batch_bytes) == (plain.batch_operations, plain.batch_bytes) {
+            (self.limits.batch_operations, self.limits.batch_bytes) = (CUDA_BATCH_OPERATIONS, CUDA_BATCH_BYTES);
+        }
+        self
+    }
+
+    /// `cuda` if it is usable, else `software`; never `dxg`, which cannot launch.
+    fn open_preferred(self, policy: Policy) -> Result<Device> {
         let settings = Settings { policy, limits: self.limits };
         let attendant = self.attendant.clone();
-        Device::over(self.backend(selector)?, settings, attendant)
+        if cuda::count(self.cuda.library.clone()).is_ok() {
+            let wide = self.clone().wide();
+            let settings = Settings { policy, limits: wide.limits };
+            match wide.backend(Selector::new(DeviceKind::Cuda, 0)) {
+                Ok(backend) => return Device::over(backend, settings, attendant),
+                Err(error) => tracing::warn!(%error, "the GPU is not usable; opening the software device"),
+            }
+        }
+        Device::over(self.backend(Selector::new(DeviceKind::Software, 0))?, settings, attendant)
     }
 
     fn backend(self, selector: Selector) -> Result<Arc<dyn Backend>> {
@@ -162,10 +240,26 @@ impl DeviceBuilder {
                 open_software(&adapter, selector, &self.limits, self.middleware.as_ref())
             }
             DeviceKind::Dxg => open_node(selector, &self.limits, self.middleware.as_ref()),
-            DeviceKind::Cuda => Err(no_device(
-                selector,
-                "this build has no cuda backend; use `software`, which runs the same programs on the CPU".into(),
-            )),
+            DeviceKind::Cuda => Ok(Arc::new(CudaBackend::open(&self.cuda_options(selector))?)),
+        }
+    }
+}
+
+impl DeviceBuilder {
+    fn cuda_options(&self, selector: Selector) -> CudaOptions {
+        let limits = &self.limits;
+        CudaOptions {
+            selector,
+            place: match self.cuda.context {
+                Some(handle) => cuda::Place::Foreign(handle),
+                None => cuda::Place::Primary(selector.index()),
+            },
+            library: self.cuda.library.clone(),
+            queues: limits.hardware_queues.min(cuda::QUEUES_MAX),
+            batch_operations: limits.batch_operations as usize,
+            batch_bytes: limits.batch_bytes as usize,
+            pinned_bytes: limits.pinned_bytes,
+            fence: self.cuda.fence,
         }
     }
 }
@@ -178,11 +272,6 @@ impl std::fmt::Debug for DeviceBuilder {
             .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
-}
-
-/// The device of a program that names none: never `dxg`, which cannot launch. This build has no cuda backend to prefer.
-fn default_selector() -> Selector {
-    Selector::new(DeviceKind::Software, 0)
 }
 
 fn no_device(selector: Selector, reason: String) -> Error {
@@ -257,5 +346,11 @@ pub(crate) fn enumerate() -> Vec<DeviceInfo> {
         backend.close();
         Some(info)
     });
-    software().into_iter().chain(nodes).collect()
+    let cuda = (0..cuda::count(None).unwrap_or(0)).filter_map(|index| {
+        let selector = Selector::new(DeviceKind::Cuda, index);
+        let limits = Limits { batch_operations: 1, batch_bytes: 4096, hardware_queues: 1, ..Limits::default() };
+        let builder = DeviceBuilder { limits, ..DeviceBuilder::default() };
+        Some(CudaBackend::open(&builder.cuda_options(selector)).ok()?.info().clone())
+    });
+    software().into_iter().chain(nodes).chain(cuda).collect()
 }

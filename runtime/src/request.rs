@@ -194,6 +194,13 @@ impl Request {
         Request { work: Work::Marker, hazard: Hazard::Ordered, bytes: SMALL_BYTES, kind }
     }
 
+    /// An operation that exchanges order with foreign objects: in order, and by itself, as a launch that merges with none.
+    pub(crate) fn foreign(kind: OpKind) -> Self {
+        // No kernel has number 0, whose measured times these are.
+        let work = Work::Launch { merge: None, blocks: 1, cost: CostKey(1) };
+        Request { work, hazard: Hazard::Ordered, bytes: SMALL_BYTES, kind }
+    }
+
     /// The same operation, ordered by these accesses beside its own.
     pub(crate) fn with_order(mut self, order: impl IntoIterator<Item = Access>) -> Self {
         // What is not declared is promised by whoever gives the order: the builder of a graph.
@@ -226,6 +233,7 @@ pub(crate) struct CheckedLaunch {
     cost: CostKey,
     bytes: u32,
     declared: bool,
+    merges: bool,
 }
 
 impl CheckedLaunch {
@@ -285,6 +293,7 @@ impl CheckedLaunch {
             // At most 4096 bytes of arguments and as many accesses as fit them twice over.
             bytes: u32::try_from(LAUNCH_BYTES + packed).unwrap_or(u32::MAX),
             declared,
+            merges: kernel.merges,
         }
     }
 
@@ -319,7 +328,7 @@ impl CheckedLaunch {
         } else {
             Hazard::Declared(accesses.partial())
         };
-        let work = Work::Launch { merge: Some(kernel.id), blocks: self.blocks, cost: self.cost };
+        let work = Work::Launch { merge: self.merges.then_some(kernel.id), blocks: self.blocks, cost: self.cost };
         let launch = Launch { kernel, shape: self.shape, args, blocks };
         Operation {
             stream,
@@ -351,9 +360,9 @@ fn check_grid(info: &DeviceInfo, kernel: &LoadedKernel, grid: Grid) -> Result<Sh
     let (blocks, threads) = (grid.blocks(), grid.threads());
     if let ([x, 1, 1], [width, 1, 1]) = (blocks, threads)
         && x <= info.max_blocks[0]
-        && width <= info.max_threads[0].min(info.max_threads_per_block)
+        && width <= info.max_threads[0].min(info.max_threads_per_block).min(kernel.limits.max_threads)
         && u64::from(x) <= info.max_block_count
-        && grid.shared() <= info.max_shared_bytes
+        && grid.shared() <= info.max_shared_bytes.min(kernel.limits.max_shared_bytes)
         && let Some(shape) = Shape::line(x, width, grid.shared())
     {
         return Ok(shape);
@@ -363,7 +372,8 @@ fn check_grid(info: &DeviceInfo, kernel: &LoadedKernel, grid: Grid) -> Result<Sh
         && within(threads, &info.max_threads)
         && grid.block_count() <= info.max_block_count
         && grid.threads_per_block() <= u64::from(info.max_threads_per_block)
-        && grid.shared() <= info.max_shared_bytes;
+        && grid.threads_per_block() <= u64::from(kernel.limits.max_threads)
+        && grid.shared() <= info.max_shared_bytes.min(kernel.limits.max_shared_bytes);
     // Within the limits of the device, so within those of the shape.
     match Shape::new(blocks, threads, grid.shared()) {
         Some(shape) if fits => Ok(shape),
@@ -395,6 +405,20 @@ fn refuse_grid(info: &DeviceInfo, kernel: &LoadedKernel, grid: Grid) -> Error {
             info.max_threads_per_block
         ));
     }
+    if grid.threads_per_block() > u64::from(kernel.limits.max_threads) {
+        return refuse(format!(
+            "{} threads in a block; with the registers that this kernel needs the device takes {}",
+            grid.threads_per_block(),
+            kernel.limits.max_threads
+        ));
+    }
+    if grid.shared() > kernel.limits.max_shared_bytes && grid.shared() <= info.max_shared_bytes {
+        return refuse(format!(
+            "{} bytes of shared memory; beside what the kernel has by itself the device has {}",
+            grid.shared(),
+            kernel.limits.max_shared_bytes
+        ));
+    }
     if grid.shared() > info.max_shared_bytes {
         return refuse(format!("{} bytes of shared memory; the device has {}", grid.shared(), info.max_shared_bytes));
     }
@@ -417,13 +441,26 @@ fn check_args(kernel: &LoadedKernel, args: &Args) -> Result<()> {
         ));
     }
     let Some(signature) = &kernel.signature else {
-        return Ok(());
+        return match kernel.limits.args_size {
+            Some(size) => check_size(size as usize, args).or_else(refuse),
+            None => Ok(()),
+        };
     };
     let checked = if args.raw { check_raw(signature, args) } else { check_slots(kernel, signature, &args.slots) };
     match checked {
         Ok(()) => Ok(()),
         Err(reason) => refuse(reason),
     }
+}
+
+/// Arguments of a kernel that tells only how many bytes it takes. A structure may have padding at its end.
+fn check_size(size: usize, args: &Args) -> Result<(), String> {
+    let given = args.bytes.len();
+    if given >= size && given <= size.next_multiple_of(16) {
+        return Ok(());
+    }
+    let count = if args.raw { String::new() } else { format!(" in {} arguments", args.slots.len()) };
+    Err(format!("{given} bytes{count} given; the kernel takes {size} bytes: check number, types and order"))
 }
 
 #[inline]

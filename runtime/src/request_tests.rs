@@ -41,7 +41,7 @@ fn kernel(tag: DeviceTag, parameters: Option<&[(ParameterKind, ElementType)]>) -
         parameters.iter().for_each(|&(kind, element)| signature.push(kind, element));
         Arc::new(signature)
     });
-    Kernel { loaded: LoadedKernel::new(7, "k".into(), signature, Arc::new(())), tag }
+    Kernel { loaded: LoadedKernel::new(7, "k".into(), signature, Arc::new(())), tag, merges: true }
 }
 
 fn launch(kernel: &Kernel, grid: impl Into<Grid>, args: Args) -> Result<Request> {

@@ -75,11 +75,11 @@ impl Drop for StreamInner {
 }
 
 impl Stream {
-    pub(crate) fn new(device: &Arc<DeviceShared>, priority: Priority) -> Result<Self> {
+    pub(crate) fn new(device: &Arc<DeviceShared>, priority: Priority, merges: bool) -> Result<Self> {
         if !device.info().can_launch {
             return Err(cannot_launch("streams cannot be made", device.tag));
         }
-        let shared = device.engine.add_stream(priority)?;
+        let shared = device.engine.add_stream(priority, merges)?;
         let core = Arc::new(StreamCore { engine: Arc::clone(&device.engine), shared });
         Ok(Stream { inner: Arc::new(StreamInner { core, device: Arc::clone(device), priority }) })
     }
@@ -287,11 +287,12 @@ impl std::fmt::Debug for Stream {
 pub struct StreamBuilder<'a> {
     device: &'a crate::device::Device,
     priority: Priority,
+    merges: bool,
 }
 
 impl<'a> StreamBuilder<'a> {
     pub(crate) fn new(device: &'a crate::device::Device) -> Self {
-        StreamBuilder { device, priority: Priority::Normal }
+        StreamBuilder { device, priority: Priority::Normal, merges: true }
     }
 
     /// How much the stream is in a hurry compared with others.
@@ -300,8 +301,15 @@ impl<'a> StreamBuilder<'a> {
         self
     }
 
+    /// Whether its launches may be merged with others of their kernels, which they are without this: see
+    /// [`Kernel::unmerged`] for what must not be.
+    pub fn merging(mut self, merges: bool) -> Self {
+        self.merges = merges;
+        self
+    }
+
     /// Makes the stream.
     pub fn build(self) -> Result<Stream> {
-        Stream::new(self.device.shared(), self.priority)
+        Stream::new(self.device.shared(), self.priority, self.merges)
     }
 }

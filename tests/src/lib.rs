@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: devices without modelled latencies, and kernels whose results are easy to predict.
 #![deny(missing_docs)]
 
+pub mod cuda;
 pub mod goals;
 pub mod hostile;
 pub mod measure;

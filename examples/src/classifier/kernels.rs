@@ -2,10 +2,10 @@
 //!
 //! Parameters are the inputs, the output (of which a block gets its chunk), then the scalars.
 
-use dxg_runtime::{Device, Kernel, Module, ModuleSource, RustKernel};
+use dxg_runtime::{Args, Completion, Device, Kernel, Module, RustKernel, Stream};
 
 use super::math;
-use crate::Outcome;
+use crate::{Outcome, Shape, both};
 
 /// The loaded kernels. The module lives as long as they do.
 pub struct Kernels {
@@ -28,12 +28,13 @@ pub struct Kernels {
     pub momentum: Kernel,
     pub step: Kernel,
     pub argmax: Kernel,
+    shape: Shape,
 }
 
 impl Kernels {
     /// Loads them on a device.
     pub fn load(device: &Device) -> Outcome<Kernels> {
-        let module: Module = device.load(&ModuleSource::new().rust(all()))?;
+        let module: Module = device.load(&both(all(), include_str!("kernels.ptx")))?;
         Ok(Kernels {
             gather_rows: module.kernel("gather_rows")?,
             gather_labels: module.kernel("gather_labels")?,
@@ -54,7 +55,20 @@ impl Kernels {
             momentum: module.kernel("momentum")?,
             step: module.kernel("step")?,
             argmax: module.kernel("argmax")?,
+            shape: Shape::of(device),
         })
+    }
+
+    /// Launches a kernel with `elements` of output, in so many blocks where it is one in Rust; CUDA is told `sizes`.
+    pub async fn launch(
+        &self,
+        stream: &Stream,
+        (kernel, blocks, elements): (&Kernel, u32, usize),
+        arguments: Args,
+        sizes: &[usize],
+    ) -> Outcome<Completion> {
+        let (grid, arguments) = (self.shape.grid(blocks, elements), self.shape.arguments(arguments, sizes));
+        Ok(stream.launch(kernel, grid, arguments).await?)
     }
 }
 

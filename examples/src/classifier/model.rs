@@ -14,6 +14,9 @@ const RATE: f32 = 0.1;
 const MOMENTUM: f32 = 0.9;
 /// Blocks of a launch over a whole layer; smaller outputs go as one block.
 const BLOCKS: u32 = 8;
+/// Values of the hidden layer, and of the scores, of a batch.
+const LAYER: usize = BATCH * HIDDEN;
+const SCORES: usize = BATCH * CLASSES;
 
 /// Weights and biases of both layers.
 pub struct Parameters {
@@ -160,16 +163,19 @@ impl Trainer {
         let (stream, k, p, s) = (&self.stream, &self.kernels, &self.parameters, &self.step);
         let (pixels, hidden, classes) = (PIXELS as u32, HIDDEN as u32, CLASSES as u32);
         let gather_rows = args![self.images.read(), self.order.read(), s.images.write(), begin, pixels];
-        stream.launch(&k.gather_rows, BLOCKS, gather_rows).await?;
+        k.launch(stream, (&k.gather_rows, BLOCKS, BATCH * PIXELS), gather_rows, &[BATCH * PIXELS]).await?;
         let gather_labels = args![self.labels.read(), self.order.read(), s.labels.write(), begin];
-        stream.launch(&k.gather_labels, 1, gather_labels).await?;
+        k.launch(stream, (&k.gather_labels, 1, BATCH), gather_labels, &[BATCH]).await?;
         let product = args![s.images.read(), p.w1.read(), s.sums.write(), pixels, hidden];
-        stream.launch(&k.matmul, BLOCKS, product).await?;
-        stream.launch(&k.add_bias, BLOCKS, args![p.b1.read(), s.sums.read_write()]).await?;
-        stream.launch(&k.relu, BLOCKS, args![s.sums.read(), s.hidden.write()]).await?;
+        k.launch(stream, (&k.matmul, BLOCKS, LAYER), product, &[LAYER]).await?;
+        let bias = args![p.b1.read(), s.sums.read_write()];
+        k.launch(stream, (&k.add_bias, BLOCKS, LAYER), bias, &[LAYER, HIDDEN]).await?;
+        let rectified = args![s.sums.read(), s.hidden.write()];
+        k.launch(stream, (&k.relu, BLOCKS, LAYER), rectified, &[LAYER]).await?;
         let product = args![s.hidden.read(), p.w2.read(), s.logits.write(), hidden, classes];
-        stream.launch(&k.matmul, BLOCKS, product).await?;
-        stream.launch(&k.add_bias, 1, args![p.b2.read(), s.logits.read_write()]).await?;
+        k.launch(stream, (&k.matmul, BLOCKS, SCORES), product, &[SCORES]).await?;
+        let bias = args![p.b2.read(), s.logits.read_write()];
+        k.launch(stream, (&k.add_bias, 1, SCORES), bias, &[SCORES, CLASSES]).await?;
         Ok(())
     }
 
@@ -177,15 +183,18 @@ impl Trainer {
     async fn softmax_and_loss(&self, share: f32) -> Outcome<()> {
         let (stream, k, s) = (&self.stream, &self.kernels, &self.step);
         let classes = CLASSES as u32;
-        stream.launch(&k.row_max, 1, args![s.logits.read(), s.largest.write(), classes]).await?;
+        let largest = args![s.logits.read(), s.largest.write(), classes];
+        k.launch(stream, (&k.row_max, 1, BATCH), largest, &[BATCH]).await?;
         let exponentials = args![s.logits.read(), s.largest.read(), s.exponentials.write(), classes];
-        stream.launch(&k.exp_shifted, 1, exponentials).await?;
-        stream.launch(&k.row_sum, 1, args![s.exponentials.read(), s.totals.write(), classes]).await?;
+        k.launch(stream, (&k.exp_shifted, 1, SCORES), exponentials, &[SCORES]).await?;
+        let totals = args![s.exponentials.read(), s.totals.write(), classes];
+        k.launch(stream, (&k.row_sum, 1, BATCH), totals, &[BATCH]).await?;
         let probabilities = args![s.exponentials.read(), s.totals.read(), s.probabilities.write(), classes];
-        stream.launch(&k.divide_rows, 1, probabilities).await?;
+        k.launch(stream, (&k.divide_rows, 1, SCORES), probabilities, &[SCORES]).await?;
         let losses = args![s.probabilities.read(), s.labels.read(), s.losses.write(), classes];
-        stream.launch(&k.row_loss, 1, losses).await?;
-        stream.launch(&k.accumulate, 1, args![s.losses.read(), self.loss.read_write(), share]).await?;
+        k.launch(stream, (&k.row_loss, 1, BATCH), losses, &[BATCH]).await?;
+        let sum = args![s.losses.read(), self.loss.read_write(), share];
+        k.launch(stream, (&k.accumulate, 1, 1), sum, &[BATCH]).await?;
         Ok(())
     }
 
@@ -195,17 +204,19 @@ impl Trainer {
         let (pixels, hidden, classes) = (PIXELS as u32, HIDDEN as u32, CLASSES as u32);
         let scale = 1.0 / BATCH as f32;
         let outer = args![s.probabilities.read(), s.labels.read(), s.logit_gradient.write(), scale, classes];
-        stream.launch(&k.softmax_backward, 1, outer).await?;
+        k.launch(stream, (&k.softmax_backward, 1, SCORES), outer, &[SCORES]).await?;
         let w2 = args![s.hidden.read(), s.logit_gradient.read(), g.w2.write(), hidden, classes];
-        stream.launch(&k.matmul_transposed_a, BLOCKS, w2).await?;
-        stream.launch(&k.column_sum, 1, args![s.logit_gradient.read(), g.b2.write(), classes]).await?;
+        k.launch(stream, (&k.matmul_transposed_a, BLOCKS, HIDDEN * CLASSES), w2, &[HIDDEN * CLASSES, BATCH]).await?;
+        let b2 = args![s.logit_gradient.read(), g.b2.write(), classes];
+        k.launch(stream, (&k.column_sum, 1, CLASSES), b2, &[CLASSES, BATCH]).await?;
         let back = args![s.logit_gradient.read(), p.w2.read(), s.hidden_gradient.write(), classes, hidden];
-        stream.launch(&k.matmul_transposed_b, BLOCKS, back).await?;
+        k.launch(stream, (&k.matmul_transposed_b, BLOCKS, LAYER), back, &[LAYER]).await?;
         let inner = args![s.hidden_gradient.read(), s.hidden.read(), s.sum_gradient.write()];
-        stream.launch(&k.relu_backward, BLOCKS, inner).await?;
+        k.launch(stream, (&k.relu_backward, BLOCKS, LAYER), inner, &[LAYER]).await?;
         let w1 = args![s.images.read(), s.sum_gradient.read(), g.w1.write(), pixels, hidden];
-        stream.launch(&k.matmul_transposed_a, BLOCKS, w1).await?;
-        stream.launch(&k.column_sum, 1, args![s.sum_gradient.read(), g.b1.write(), hidden]).await?;
+        k.launch(stream, (&k.matmul_transposed_a, BLOCKS, PIXELS * HIDDEN), w1, &[PIXELS * HIDDEN, BATCH]).await?;
+        let b1 = args![s.sum_gradient.read(), g.b1.write(), hidden];
+        k.launch(stream, (&k.column_sum, 1, HIDDEN), b1, &[HIDDEN, BATCH]).await?;
         Ok(())
     }
 
@@ -213,10 +224,12 @@ impl Trainer {
     async fn update(&self) -> Outcome<()> {
         let (stream, k) = (&self.stream, &self.kernels);
         for (velocity, gradient) in self.velocities.all().into_iter().zip(self.gradients.all()) {
-            stream.launch(&k.momentum, 1, args![gradient.read(), velocity.read_write(), MOMENTUM]).await?;
+            let (n, arguments) = (gradient.len(), args![gradient.read(), velocity.read_write(), MOMENTUM]);
+            k.launch(stream, (&k.momentum, 1, n), arguments, &[n]).await?;
         }
         for (weights, velocity) in self.parameters.all().into_iter().zip(self.velocities.all()) {
-            stream.launch(&k.step, 1, args![velocity.read(), weights.read_write(), RATE]).await?;
+            let (n, arguments) = (weights.len(), args![velocity.read(), weights.read_write(), RATE]);
+            k.launch(stream, (&k.step, 1, n), arguments, &[n]).await?;
         }
         Ok(())
     }
@@ -251,13 +264,17 @@ impl Classifier {
         let (pixels, hidden, classes) = (PIXELS as u32, HIDDEN as u32, CLASSES as u32);
         stream.copy_in(&self.image, image).await?;
         let product = args![self.image.read(), p.w1.read(), self.sums.write(), pixels, hidden];
-        stream.launch(&k.matmul, 1, product).await?;
-        stream.launch(&k.add_bias, 1, args![p.b1.read(), self.sums.read_write()]).await?;
-        stream.launch(&k.relu, 1, args![self.sums.read(), self.hidden.write()]).await?;
+        k.launch(stream, (&k.matmul, 1, HIDDEN), product, &[HIDDEN]).await?;
+        let bias = args![p.b1.read(), self.sums.read_write()];
+        k.launch(stream, (&k.add_bias, 1, HIDDEN), bias, &[HIDDEN, HIDDEN]).await?;
+        let rectified = args![self.sums.read(), self.hidden.write()];
+        k.launch(stream, (&k.relu, 1, HIDDEN), rectified, &[HIDDEN]).await?;
         let product = args![self.hidden.read(), p.w2.read(), self.logits.write(), hidden, classes];
-        stream.launch(&k.matmul, 1, product).await?;
-        stream.launch(&k.add_bias, 1, args![p.b2.read(), self.logits.read_write()]).await?;
-        stream.launch(&k.argmax, 1, args![self.logits.read(), self.class.write()]).await?;
+        k.launch(stream, (&k.matmul, 1, CLASSES), product, &[CLASSES]).await?;
+        let bias = args![p.b2.read(), self.logits.read_write()];
+        k.launch(stream, (&k.add_bias, 1, CLASSES), bias, &[CLASSES, CLASSES]).await?;
+        let largest = args![self.logits.read(), self.class.write()];
+        k.launch(stream, (&k.argmax, 1, 1), largest, &[CLASSES]).await?;
         let class = stream.copy_out(&self.class).await?.await?;
         Ok(class[0])
     }

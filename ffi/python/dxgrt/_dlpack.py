@@ -1,4 +1,4 @@
-"""DLPack for host memory: bytes as a one-dimensional tensor of ``uint8`` on the CPU.
+"""DLPack: bytes of ours as a one-dimensional tensor of ``uint8``, and the memory of others' CUDA tensors.
 
 The exported structure and the object that owns the bytes are kept in ``_alive`` until the consumer calls the deleter, or until
 a capsule that nobody consumed goes away. Layouts are those of dlpack.h, versions 0 and 1.0.
@@ -11,6 +11,7 @@ from ctypes import POINTER, Structure, c_char_p, c_int32, c_int64, c_uint8, c_ui
 from typing import Any
 
 CPU = (1, 0)
+CUDA = 2
 _UINT = 1
 _PLAIN, _VERSIONED = b"dltensor", b"dltensor_versioned"
 
@@ -62,10 +63,12 @@ def _forget(capsule: int) -> None:
 _FORGET = _DESTRUCTOR(_forget)
 
 
-def capsule(owner: Any, address: int | None, size: int, versioned: bool) -> Any:
+def capsule(
+    owner: Any, address: int | None, size: int, versioned: bool, device: tuple[int, int] = CPU
+) -> Any:
     """A capsule with ``size`` bytes at ``address``, which ``owner`` keeps alive."""
     shape, strides = (c_int64 * 1)(size), (c_int64 * 1)(1)
-    tensor = _Tensor(data=address, device_type=CPU[0], device_id=CPU[1], ndim=1, code=_UINT, bits=8, lanes=1,
+    tensor = _Tensor(data=address, device_type=device[0], device_id=device[1], ndim=1, code=_UINT, bits=8, lanes=1,
                      shape=shape, strides=strides)  # fmt: skip
     deleter = ctypes.cast(_DELETER, c_void_p)
     managed = (
@@ -76,3 +79,28 @@ def capsule(owner: Any, address: int | None, size: int, versioned: bool) -> Any:
     at = ctypes.addressof(managed)
     _alive[at] = (managed, shape, strides, owner)
     return _new(at, _VERSIONED if versioned else _PLAIN, _FORGET)
+
+
+def extent(capsule: Any) -> tuple[int, int, int]:
+    """Address, bytes and number of the GPU of a CUDA tensor in a capsule, which stays its owner. Its elements must be dense."""
+    raw = ctypes.py_object(capsule)
+    valid, pointer = _api["PyCapsule_IsValid"], _api["PyCapsule_GetPointer"]
+    valid.restype, valid.argtypes = ctypes.c_int, (ctypes.py_object, c_char_p)
+    pointer.restype, pointer.argtypes = c_void_p, (ctypes.py_object, c_char_p)
+    if valid(raw, _VERSIONED):
+        tensor = _ManagedVersioned.from_address(pointer(raw, _VERSIONED)).tensor
+    elif valid(raw, _PLAIN):
+        tensor = _Managed.from_address(pointer(raw, _PLAIN)).tensor
+    else:
+        raise TypeError("__dlpack__ gave no capsule of a tensor that is still there")
+    if tensor.device_type != CUDA:
+        raise TypeError(f"the tensor is on DLPack device type {tensor.device_type}, and memory of CUDA (2) is wanted")
+    dense, items = True, 1
+    for axis in reversed(range(tensor.ndim)):
+        size = tensor.shape[axis]
+        dense = dense and (not tensor.strides or size <= 1 or tensor.strides[axis] == items)
+        items *= size
+    if not dense:
+        raise TypeError("the tensor has gaps or another order than C's; pass a contiguous one")
+    address = (tensor.data or 0) + tensor.byte_offset
+    return address, items * tensor.bits * tensor.lanes // 8, tensor.device_id

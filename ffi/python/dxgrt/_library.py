@@ -43,6 +43,7 @@ class OpenOptions(Sized):
         ("struct_size", c_uint32), ("backpressure", c_uint32), ("policy", c_uint32), ("latency", c_uint32),
         ("batch_commands", c_uint32), ("batch_bytes", c_uint32), ("gather_ns", c_uint64),
         ("stream_commands", c_uint32), ("device_commands", c_uint32), ("staging_bytes", c_uint64),
+        ("cuda_context", c_void_p), ("pinned_bytes", c_uint64),
     ]  # fmt: skip
 
 
@@ -119,6 +120,7 @@ class Patch(Structure):
 
 FENCE_CALLBACK = ctypes.CFUNCTYPE(None, c_void_p, c_int32)
 LOG_CALLBACK = ctypes.CFUNCTYPE(None, c_void_p, c_uint32, c_char_p, c_char_p)
+RELEASE_CALLBACK = ctypes.CFUNCTYPE(None, c_void_p)
 
 # Handles travel as integers: they are numbers that the library looks up, never pointers to follow.
 _H, _OUT, _FENCE = c_void_p, POINTER(c_void_p), POINTER(Fence)
@@ -152,6 +154,12 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "graph_launch": (_H, _H, POINTER(Patch), c_uint32, _FENCE),
     "graph_destroy": (_H,),
     "set_log_callback": (c_uint32, LOG_CALLBACK, c_void_p),
+    "cuda_context": (_H, _OUT),
+    "cuda_wait_stream": (c_void_p, _H),
+    "mem_import": (_H, c_uint64, c_uint64, RELEASE_CALLBACK, c_void_p, _OUT),
+    "stream_wait_cuda": (_H, c_void_p, _FENCE),
+    "stream_wait_cuda_event": (_H, c_void_p),
+    "stream_record_cuda_event": (_H, c_void_p),
     "mem_alloc": (_H, c_uint64, c_uint64, c_uint32, _OUT),
     "mem_free": (_H, _H),
     "mem_use": (_H, _H),

@@ -13,7 +13,7 @@ from .commands import Command
 from .errors import InvalidError
 from .event import Event
 from .graph import Graph
-from .memory import Buffer, HostBuffer, allocate
+from .memory import Buffer, HostBuffer, allocate, import_cuda
 from .module import Format, Module
 from .stream import Priority, Stream
 
@@ -55,7 +55,7 @@ def _info(raw: c.DeviceInfo) -> DeviceInfo:
         selector=raw.selector.decode(),
         name=raw.name.decode(),
         architecture=raw.architecture.decode(),
-        image_formats=tuple(name for bit, name in ((1, "elf"), (2, "ptx")) if raw.image_formats & 1 << bit),
+        image_formats=tuple(name for bit, name in ((1, "elf"), (2, "ptx"), (3, "cubin")) if raw.image_formats & 1 << bit),
         max_grid=tuple(raw.max_grid),
         max_block=tuple(raw.max_block),
     )
@@ -140,6 +140,14 @@ class Context:
     def alloc_host(self, size: int) -> HostBuffer:
         """Host memory that the device reaches, all zero."""
         return allocate(self, size, True, False, 0)  # type: ignore[return-value]
+
+    def import_cuda(self, tensor: Any) -> Buffer:
+        """The memory of a CUDA tensor of another library (PyTorch, CuPy, JAX), by DLPack or ``__cuda_array_interface__``.
+
+        It is neither copied nor freed here; the tensor stays alive until nothing uses the buffer. What the tensor's own library
+        has enqueued so far comes before what is enqueued here from now on; :meth:`Stream.before_cuda` says the converse.
+        """
+        return import_cuda(self, tensor)
 
     def load(self, image: Any, format: Format = "auto") -> Module:
         """Loads an image of kernels: its bytes, or the path of a file (``str`` or ``PathLike``)."""

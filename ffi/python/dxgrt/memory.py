@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
+import math
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +80,32 @@ class Buffer:
         self.context.sync()
         return {"shape": shape, "typestr": "|u1", "data": data, "version": 3, "strides": None, "stream": None}
 
+    def _gpu(self) -> int:
+        if self.context.info.kind != "cuda" or self.is_host:
+            raise UnsupportedError("memory of CUDA devices and of the host is exported; read the bytes of others")
+        return int(self.context.info.selector.partition(":")[2] or 0)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return _dlpack.CUDA, self._gpu()
+
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """A tensor of bytes; ``stream``, the consumer's, waits for what the context's own stream has accepted so far."""
+        device = (_dlpack.CUDA, self._gpu())
+        if dl_device not in (None, device):
+            raise UnsupportedError(f"this memory is exported for device {device}, not for {dl_device}")
+        if copy:
+            raise UnsupportedError("an export that copies is not offered; copy what from_dlpack answers")
+        if stream != -1:
+            self.context.stream.before_cuda(0 if stream is None else stream)
+        return _dlpack.capsule(self, self.address, self.size, max_version is not None, device)
+
     def __repr__(self) -> str:
         return f"<dxgrt.{'HostBuffer' if self.is_host else 'Buffer'} of {self.size} bytes at {self.address:#x}>"
 
@@ -126,6 +154,47 @@ class HostBuffer(Buffer):
         if copy:
             raise UnsupportedError("an export that copies is not offered; copy what from_dlpack answers")
         return _dlpack.capsule(self, c.lib.mem_host_ptr(self.handle), self.size, max_version is not None)
+
+
+# What is imported, until the library says that nothing uses it any more.
+_imported: dict[int, tuple[Any, ...]] = {}
+_numbers = itertools.count(1)
+
+
+def _release(number: int | None) -> None:
+    _imported.pop(number or 0, None)
+
+
+_RELEASE = c.RELEASE_CALLBACK(_release)
+
+
+def import_cuda(context: Context, tensor: Any) -> Buffer:
+    """The memory of a CUDA tensor of another library, which stays alive as long as it is used here."""
+    # Stream 1 is CUDA's default stream: the producer lets it wait for whatever writes the tensor, and we wait for it.
+    if hasattr(tensor, "__dlpack__"):
+        held = tensor.__dlpack__(stream=1)
+        address, size, gpu = _dlpack.extent(held)
+        if context.info.selector != f"cuda:{gpu}":
+            raise InvalidError(f"the tensor is on cuda:{gpu}, and the context is of {context.info.selector}")
+    elif hasattr(tensor, "__cuda_array_interface__"):
+        held, told = tensor, tensor.__cuda_array_interface__
+        if told.get("strides") is not None:
+            raise InvalidError("the tensor has gaps or another order than C's; pass a contiguous one")
+        address, size = told["data"][0], math.prod(told["shape"]) * int(told["typestr"][2:])
+    else:
+        raise InvalidError(f"{type(tensor).__name__} has neither __dlpack__ nor __cuda_array_interface__")
+    context.stream.after_cuda(0)
+    number, out = next(_numbers), ctypes.c_void_p()
+    _imported[number] = (tensor, held)
+    try:
+        c.lib.mem_import(context.handle, address, size, _RELEASE, number, ctypes.byref(out))
+    except BaseException:
+        _imported.pop(number, None)
+        raise
+    assert out.value is not None  # The library writes outputs on success.
+    buffer = Buffer()
+    buffer._adopt(context, out.value, size)
+    return buffer
 
 
 # The buffer protocol for classes written in Python comes with Python 3.12; until then ctypes arrays have it.

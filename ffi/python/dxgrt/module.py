@@ -14,8 +14,8 @@ from .errors import InvalidError
 if TYPE_CHECKING:
     from .context import Context
 
-Format = Literal["auto", "elf", "ptx"]
-_FORMATS = {"auto": 0, "elf": 1, "ptx": 2}
+Format = Literal["auto", "elf", "ptx", "cubin"]
+_FORMATS = {"auto": 0, "elf": 1, "ptx": 2, "cubin": 3}
 
 
 class Kernel:

@@ -26,6 +26,11 @@ def keep_until(context: Context, raw: c.Fence, outputs: list[Any]) -> None:
         when_done(context, raw, lambda _status, _held=outputs: None)  # type: ignore[misc]
 
 
+def _cuda(stream: int) -> int | None:
+    # 1 and 2 are other names of the default streams, in DLPack as in CUDA itself.
+    return None if stream in (0, 1) else stream
+
+
 class Stream:
     """A stream. Calls from several threads are taken in the order in which they arrive."""
 
@@ -100,6 +105,17 @@ class Stream:
     def wait(self, fence: Fence) -> None:
         """Lets everything enqueued from now on wait, on the device, for the fence."""
         c.lib.stream_wait(self.handle, fence.raw)
+
+    def after_cuda(self, stream: int = 0) -> None:
+        """Lets everything enqueued from now on wait, on the device, for what a CUDA stream of the same context holds now.
+
+        ``stream`` is its ``CUstream`` as a number (``torch.cuda.current_stream().cuda_stream``); 0 is CUDA's default stream.
+        """
+        c.lib.stream_wait_cuda(self.handle, _cuda(stream), None)
+
+    def before_cuda(self, stream: int = 0) -> None:
+        """Lets everything put into a CUDA stream from now on wait, on the device, for everything enqueued here so far."""
+        c.lib.cuda_wait_stream(_cuda(stream), self.handle)
 
     @property
     def fence(self) -> Fence:

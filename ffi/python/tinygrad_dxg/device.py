@@ -25,7 +25,7 @@ from tinygrad.dtype import dtypes
 from tinygrad.helpers import getenv
 
 from . import TINYGRAD
-from .render import ENTRY, DXGClangRenderer, DXGGccRenderer
+from .render import ENTRY, DXGClangRenderer, DXGGccRenderer, DXGPTXRenderer
 
 
 @dataclass(frozen=True)
@@ -123,17 +123,18 @@ class DXGDevice(Compiled):
         _check_release()
         self.context = dxgrt.open(None, latency=getenv("DXG_LATENCY", "modelled"))
         self.stream = self.context.stream
-        if "elf" not in self.context.info.image_formats:
-            raise RuntimeError(f"tinygrad kernels run on the software adapter, and {self.context.info.selector} is none")
+        formats = self.context.info.image_formats
+        if not {"elf", "ptx"} & set(formats):
+            raise RuntimeError(f"tinygrad kernels run on `software` and `cuda`; {self.context.info.selector} is neither")
+        self.ptx = "ptx" in formats
         from .graph import DXGGraph
 
-        super().__init__(device, DXGAllocator(self), [DXGClangRenderer, DXGGccRenderer], DXGProgram, DXGGraph,
-                         arch=self.context.info.architecture)  # fmt: skip
+        renderers = [DXGPTXRenderer] if self.ptx else [DXGClangRenderer, DXGGccRenderer]
+        super().__init__(device, DXGAllocator(self), renderers, DXGProgram, DXGGraph, arch=self.context.info.architecture)
 
-    @staticmethod
-    def entry(name: str) -> str:
+    def entry(self, name: str) -> str:
         """What the image calls a program."""
-        return f"{ENTRY}{name}"
+        return name if self.ptx else f"{ENTRY}{name}"
 
     def synchronize(self) -> None:
         """Waits for everything enqueued so far."""

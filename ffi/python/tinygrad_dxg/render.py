@@ -1,4 +1,5 @@
-"""Kernels for the software adapter: tinygrad's C renderer with an entry of ours, compiled to an ELF shared object.
+"""Kernels for the software adapter: tinygrad's C renderer with an entry of ours, compiled to an ELF shared object. For CUDA
+tinygrad's own PTX renderer, whose text the library loads.
 
 A program becomes a static function, as for tinygrad's own CPU device, and ``dxg_<name>(args, wg)``, which takes the packed
 arguments apart: pointers first, then scalars, each at its natural alignment, in the order of ``TinyELF.signature``. A program that
@@ -9,6 +10,7 @@ Everything in this module can be pickled: tinygrad compiles in processes of its 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import platform
@@ -21,7 +23,9 @@ from pathlib import Path
 from tinygrad.device import CompileError, Compiler
 from tinygrad.dtype import AddrSpace, DType, dtypes, float_to_bf16
 from tinygrad.helpers import Target, getenv, round_up
+from tinygrad.renderer import Renderer
 from tinygrad.renderer.cstyle import ClangRenderer, CStyleLanguage
+from tinygrad.renderer.ptx import PTXRenderer
 from tinygrad.uop.ops import PatternMatcher, UOp, UPat
 
 ENTRY = "dxg_"
@@ -112,3 +116,12 @@ class DXGGccRenderer(_DXGRenderer):
             "({ __typeof__(value) from = (value); type to; __builtin_memcpy(&to, &from, sizeof to); to; })"
         )
         return f"{bit_cast}\n{super().render_kernel(function_name, kernel, bufs, uops, prefix)}"
+
+
+class DXGPTXRenderer(PTXRenderer):
+    """PTX as text, for CUDA devices: no toolkit, and nothing is compiled before it is loaded."""
+
+    def __init__(self, target: Target) -> None:
+        # For other devices than CUDA tinygrad's own wants nvJitLink.
+        super().__init__(dataclasses.replace(target, device="CUDA"))
+        self.target = target

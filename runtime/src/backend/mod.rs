@@ -26,9 +26,12 @@ use smallvec::SmallVec;
 use crate::args::Wanted;
 use crate::error::{Error, LostCause, Result};
 use crate::info::DeviceInfo;
+use crate::kernel::MergeSupport;
 use crate::op::Op;
 
+pub(crate) mod cuda;
 pub(crate) mod dxg;
+mod ring;
 
 /// Streams of one device, at most: each has a place where its failure is recorded, and ids are below this.
 pub(crate) const STREAMS_MAX: u32 = 1 << 16;
@@ -96,6 +99,11 @@ pub(crate) trait Backend: Send + Sync {
     /// Loads the best image of a module for this device.
     fn load(&self, images: &[ModuleImage]) -> Result<BackendModule>;
 
+    /// The device, if it is one of CUDA: for what others do not have.
+    fn cuda(&self) -> Option<&cuda::CudaBackend> {
+        None
+    }
+
     /// Messages so far.
     fn traffic(&self) -> Traffic;
 
@@ -119,11 +127,22 @@ pub(crate) struct SubmissionCosts {
     pub queue_interval: Nanos,
     /// Blocks that the device runs at one time; the largest number where it is not known.
     pub device_blocks: u32,
+    /// How a batch is filled, where the backend knows better than the scheduler's default.
+    pub filling: Option<Filling>,
+}
+
+/// How batches are filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Filling {
+    /// Operations of one stream before the next has its turn.
+    pub turn: u32,
+    /// How early, in 1/256 of what a queue has ahead, it gets more.
+    pub lead_256: u32,
 }
 
 impl Default for SubmissionCosts {
     fn default() -> Self {
-        SubmissionCosts { interval: 0, reach: 0, queue_interval: 0, device_blocks: u32::MAX }
+        SubmissionCosts { interval: 0, reach: 0, queue_interval: 0, device_blocks: u32::MAX, filling: None }
     }
 }
 
@@ -220,8 +239,10 @@ pub(crate) enum ModuleImage {
     Rust(Vec<RustKernel>),
     /// A native object for the software adapter. Whoever made it promised that it is trusted code.
     Native(bytes::Bytes),
-    /// PTX text.
-    Ptx(#[expect(dead_code, reason = "no backend of this version runs PTX")] Arc<str>),
+    /// PTX text, for CUDA; `merge`: its launches may be merged. As for native objects, it is trusted.
+    Ptx { text: Arc<str>, merge: bool },
+    /// Machine code of a CUDA device. As for native objects, it is trusted.
+    Cubin(bytes::Bytes),
 }
 
 /// A loaded module.
@@ -245,9 +266,29 @@ pub(crate) struct LoadedKernel {
     pub signature: Option<Arc<Signature>>,
     /// What fits each of them.
     pub wanted: Box<[Wanted]>,
-    /// Keeps the image loaded.
-    #[expect(dead_code, reason = "held for its drop")]
+    /// What its launches may ask for, beside the limits of the device.
+    pub limits: KernelLimits,
+    /// Whether launches of it are merged.
+    pub merge: MergeSupport,
+    /// What the backend needs of it; keeps the image loaded.
     pub owner: Arc<dyn Any + Send + Sync>,
+}
+
+/// What launches of one kernel may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KernelLimits {
+    /// Threads of a block.
+    pub max_threads: u32,
+    /// Dynamic shared memory of a block.
+    pub max_shared_bytes: u32,
+    /// Bytes of arguments that it takes, where the image tells.
+    pub args_size: Option<u32>,
+}
+
+impl Default for KernelLimits {
+    fn default() -> Self {
+        KernelLimits { max_threads: u32::MAX, max_shared_bytes: u32::MAX, args_size: None }
+    }
 }
 
 impl LoadedKernel {
@@ -260,7 +301,8 @@ impl LoadedKernel {
     ) -> Arc<Self> {
         let parameters = signature.iter().flat_map(|signature| signature.parameters());
         let wanted = parameters.map(Wanted::by).collect();
-        Arc::new(LoadedKernel { id, name, signature, wanted, owner })
+        let (limits, merge) = (KernelLimits::default(), MergeSupport::Merged);
+        Arc::new(LoadedKernel { id, name, signature, wanted, limits, merge, owner })
     }
 }
 

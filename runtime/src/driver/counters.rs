@@ -60,7 +60,7 @@ impl Counters {
             OpKind::Launch(_) | OpKind::Prepared(_) => self.launches.bump(),
             OpKind::Copy(_) => self.copies.bump(),
             OpKind::Fill { .. } => self.fills.bump(),
-            OpKind::Record { .. } | OpKind::Wait(_) | OpKind::Marker(_) => {}
+            OpKind::Record { .. } | OpKind::Wait(_) | OpKind::Marker(_) | OpKind::Foreign(_) => {}
         }
     }
 

@@ -70,9 +70,10 @@ impl Intake<'_> {
 /// which fails its stream.
 fn heed_failures(spread: &mut Spread, stream: &Arc<StreamShared>, operation: &mut Operation<Op>) {
     let ticket = operation.ticket.0;
-    match operation.work {
-        Work::Record { event, .. } => spread.recorded(event, stream, ticket),
-        Work::Wait { event, .. } => {
+    match &mut operation.work {
+        Work::Launch { merge, .. } if !stream.merges => *merge = None,
+        &mut Work::Record { event, .. } => spread.recorded(event, stream, ticket),
+        &mut Work::Wait { event, .. } => {
             if let Some(error) = spread.waits(event, stream, ticket) {
                 stream.timeline.fail(ticket, Arc::new(Failure::of_operation(ticket, error)));
             }

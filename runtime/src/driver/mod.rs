@@ -212,11 +212,11 @@ impl Engine {
     // ---- streams and events ----
 
     /// A new stream.
-    pub(crate) fn add_stream(&self, priority: Priority) -> Result<Arc<StreamShared>> {
+    pub(crate) fn add_stream(&self, priority: Priority, merges: bool) -> Result<Arc<StreamShared>> {
         self.check_open()?;
         let bound = self.settings.load().limits.stream_operations;
         let gate = self.admission.gate(admission::Bound { high: bound.high, low: bound.low });
-        self.registry.add_stream(|id| StreamShared::new(id, priority, gate)).inspect(|stream| {
+        self.registry.add_stream(|id| StreamShared::new(id, priority, merges, gate)).inspect(|stream| {
             // An id may have been used before, and its last user may have failed.
             self.backend.clear_poison(stream.id);
         })

@@ -17,6 +17,8 @@ pub(crate) type Cause = Arc<Failure>;
 pub(crate) struct StreamShared {
     pub(crate) id: StreamId,
     pub(crate) priority: Priority,
+    /// Its launches may be merged with others.
+    pub(crate) merges: bool,
     pub(crate) timeline: Timeline<Cause>,
     pub(crate) gate: StreamGate,
     /// The highest ticket accepted.
@@ -24,8 +26,8 @@ pub(crate) struct StreamShared {
 }
 
 impl StreamShared {
-    pub(crate) fn new(id: StreamId, priority: Priority, gate: StreamGate) -> Self {
-        StreamShared { id, priority, timeline: Timeline::new(), gate, last_ticket: AtomicU64::new(0) }
+    pub(crate) fn new(id: StreamId, priority: Priority, merges: bool, gate: StreamGate) -> Self {
+        StreamShared { id, priority, merges, timeline: Timeline::new(), gate, last_ticket: AtomicU64::new(0) }
     }
 
     /// Notes an accepted ticket; several tasks may note theirs in any order.

@@ -14,6 +14,7 @@
 //! | `PoolState` | any thread, under the pool's lock; no driver call is made while it is held, except growth |
 //! | the bytes of a block | whoever holds the block, through the device |
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
@@ -112,8 +113,13 @@ pub(crate) struct PoolBlock {
 }
 
 enum Place {
-    Chunk { index: usize, range: Allocation },
+    Chunk {
+        index: usize,
+        range: Allocation,
+    },
     Own(DeviceChunk),
+    /// Memory that somebody else allocated; what keeps it alive.
+    Foreign(Box<dyn Any + Send + Sync>),
 }
 
 impl MemoryPool {
@@ -141,6 +147,25 @@ impl MemoryPool {
             Some(place) => Ok(self.publish(&mut state, len, reserved, place)),
             None => Err(out_of_memory(len, 0)),
         }
+    }
+
+    /// Memory of somebody else as a block; `owner` is dropped with it. `None` where a block lies there already.
+    pub fn adopt(&self, address: u64, len: u64, owner: Box<dyn Any + Send + Sync>) -> Option<Arc<PoolBlock>> {
+        let mut state = self.shared.lock();
+        let before = state.blocks.range(..address.saturating_add(len.max(1))).next_back();
+        if before.is_some_and(|(start, live)| start + live.len.max(1) > address && live.block.strong_count() > 0) {
+            return None;
+        }
+        let block = Arc::new(PoolBlock {
+            pool: self.shared.clone(),
+            address,
+            len,
+            reserved: 0,
+            place: Some(Place::Foreign(owner)),
+        });
+        state.usage.blocks += 1;
+        state.blocks.insert(address, Live { len, block: Arc::downgrade(&block) });
+        Some(block)
     }
 
     /// The block that holds a device address, and the offset in it.
@@ -220,6 +245,8 @@ impl MemoryPool {
     fn publish(&self, state: &mut PoolState, len: u64, reserved: u64, place: Place) -> Arc<PoolBlock> {
         let address = match &place {
             Place::Own(chunk) => chunk.address,
+            // Published by `adopt`.
+            Place::Foreign(_) => 0,
             Place::Chunk { index, range } => {
                 let base = state.chunks[*index].as_ref().map_or(0, |c| c.memory.address);
                 base + u64::from(range.offset) * GRANULE
@@ -244,6 +271,7 @@ impl Shared {
     /// Takes a block's memory back; what the driver shall free is dropped outside the lock.
     fn release(&self, address: u64, reserved: u64, place: Place) {
         let mut surplus = Vec::new();
+        let mut foreign = None;
         let mut state = self.lock();
         // With the range, in one step: its next user is entered under the same address.
         if !mutated(Mutation::PoolForgetsLate) {
@@ -258,6 +286,8 @@ impl Shared {
                     chunk.live -= 1;
                 }
             }
+            // Dropped without the lock: it is somebody else's code.
+            Place::Foreign(owner) => foreign = Some(owner),
             Place::Own(chunk) => {
                 state.spares.push(chunk);
                 let mut kept: u64 = state.spares.iter().map(|spare| spare.len).sum();
@@ -273,6 +303,7 @@ impl Shared {
         }
         drop(state);
         drop(surplus);
+        drop(foreign);
         if mutated(Mutation::PoolForgetsLate) {
             self.lock().blocks.remove(&address);
         }

@@ -60,7 +60,8 @@ impl<'a> Batch<'a> {
         accesses: impl IntoIterator<Item = RawAccess>,
     ) -> Result<()> {
         let device = &stream.inner.device;
-        if kernel.loaded.signature.is_some() || args.len() > MAX_ARGUMENT_BYTES as usize {
+        let other_size = kernel.loaded.limits.args_size.is_some_and(|size| size as usize != args.len());
+        if kernel.loaded.signature.is_some() || other_size || args.len() > MAX_ARGUMENT_BYTES as usize {
             // SAFETY: passed on to the caller.
             self.push(unsafe { launch(stream, kernel, grid, args, accesses) }?);
             return Ok(());

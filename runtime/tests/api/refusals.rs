@@ -24,7 +24,10 @@ fn a_missing_or_misspelt_device() {
     assert!(matches!(error, Error::BadSelector { .. }));
     let error = says(Device::open("software:1000"), &["software:1000", "0 to 63"]);
     assert!(matches!(error, Error::NoDevice { .. }));
-    let error = says(Device::open("cuda"), &["cuda:0", "`software`"]);
+    let error = says(
+        Device::builder().selector("cuda").cuda_library("/nowhere/libcuda.so.1").open(),
+        &["cuda:0", "/nowhere/libcuda.so.1", "`software`"],
+    );
     assert!(matches!(error, Error::NoDevice { .. }));
     let error = says(Device::open("dxg:4000"), &["dxg:4000"]);
     assert!(matches!(error, Error::NoDevice { .. }), "{error}");

@@ -60,7 +60,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(tinygrad());
     cases.extend(rustc());
     cases.extend(small_examples());
-    cases.extend(digits(example!("digits/kernels.ptx")));
+    cases.extend(digits(example!("src/classifier/kernels.ptx")));
     cases
 }
 

@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::command_ring::CommandRing;
 use super::complete::Sleeper;
 use super::control::ControlMemory;
 use super::link::{DeviceLink, QueueLink};
@@ -21,6 +20,7 @@ use super::probe;
 use super::ring_memory::RingMemory;
 use super::submit::Oversize;
 use crate::backend::SubmissionCosts;
+use crate::backend::ring::CommandRing;
 use crate::error::{Error, LostCause, Result};
 
 /// Queues that the probe uses: two, so that its submissions do not wait for one another.

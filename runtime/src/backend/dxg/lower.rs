@@ -123,7 +123,7 @@ pub(super) fn bytes_at_most(batch: &Batch<Op>) -> usize {
         .iter()
         .map(|operation| match &operation.payload.kind {
             OpKind::Copy(_) | OpKind::Fill { .. } => entries_packet_bytes(1),
-            OpKind::Record { .. } | OpKind::Wait(_) | OpKind::Marker(_) => OVERHEAD_BYTES,
+            OpKind::Record { .. } | OpKind::Wait(_) | OpKind::Marker(_) | OpKind::Foreign(_) => OVERHEAD_BYTES,
             // A launch that may not be merged has a packet of its own.
             launch => launch
                 .launch()

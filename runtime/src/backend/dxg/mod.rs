@@ -38,7 +38,6 @@ use crate::info::DeviceInfo;
 use crate::op::Op;
 use crate::selector::Selector;
 
-mod command_ring;
 mod complete;
 mod control;
 mod execution;

@@ -48,7 +48,7 @@ pub(super) fn load(registry: &KernelRegistry, images: &[ModuleImage]) -> Result<
                 let module = unsafe { registry.load_native(bytes) }.map_err(bad_native)?;
                 image.native.push(module);
             }
-            ModuleImage::Ptx(_) => {}
+            ModuleImage::Ptx { .. } | ModuleImage::Cubin(_) => {}
         }
     }
     if image.rust.is_empty() && image.native.is_empty() {
@@ -101,7 +101,8 @@ mod tests {
     #[test]
     fn kernels_stay_registered_as_long_as_one_of_them_lives() {
         let registry = KernelRegistry::new();
-        let images = [ModuleImage::Rust(vec![nothing("a"), nothing("b")]), ModuleImage::Ptx("".into())];
+        let images =
+            [ModuleImage::Rust(vec![nothing("a"), nothing("b")]), ModuleImage::Ptx { text: "".into(), merge: true }];
         let module = load(&registry, &images).expect("loads");
         let names: Vec<_> = module.kernels.iter().map(|kernel| &*kernel.name).collect();
         assert_eq!(names, ["a", "b"]);
@@ -125,7 +126,7 @@ mod tests {
     #[test]
     fn images_for_other_devices_only_are_refused_with_the_way_out() {
         let registry = KernelRegistry::new();
-        for images in [&[][..], &[ModuleImage::Ptx(".version 8.0".into())][..]] {
+        for images in [&[][..], &[ModuleImage::Ptx { text: ".version 8.0".into(), merge: true }][..]] {
             let error = load(&registry, images).err().expect("nothing to run").to_string();
             assert!(error.contains("cuda") && error.contains("Rust"), "{error}");
         }

@@ -20,10 +20,10 @@ use dxg_io::object::EventFd;
 use dxg_io::software::packet::{CommandWriter, Header};
 use dxg_scheduler::Nanos;
 
-use super::command_ring::Stretch;
 use super::execution::Queue;
 use super::link::DeviceLink;
 use crate::backend::SubmissionCosts;
+use crate::backend::ring::Stretch;
 
 /// Submissions of a burst: enough that its length is that of the host's work, few enough for every ring.
 const BURST: u32 = 16;

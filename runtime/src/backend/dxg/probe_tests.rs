@@ -12,7 +12,7 @@ fn costs(parameters: &Parameters) -> SubmissionCosts {
         interval: all.iter().map(|costs| costs.interval).min().unwrap_or(0),
         reach: all.iter().map(|costs| costs.reach).min().unwrap_or(0),
         queue_interval: all.iter().map(|costs| costs.queue_interval).min().unwrap_or(0),
-        device_blocks: all[0].device_blocks,
+        ..all[0]
     }
 }
 

@@ -5,9 +5,9 @@
 //! | free part | holder of the driver role, under the queue's lock | nobody |
 //! | in-flight part | nobody | engine |
 
-use super::command_ring::Stretch;
 use super::memory::MemorySource;
 use crate::backend::HostChunk;
+use crate::backend::ring::Stretch;
 use crate::error::Result;
 
 /// Memory for command buffers, which the device reads.

@@ -11,10 +11,10 @@ use dxg_io::software::packet::{Full, Header};
 use dxg_scheduler::{Batch, QueueId};
 use smallvec::SmallVec;
 
-use super::command_ring::Stretch;
 use super::execution::{Execution, Queue, QueueState};
 use super::health;
 use super::lower::{bytes_at_most, lower};
+use crate::backend::ring::Stretch;
 use crate::backend::{Delivery, HostChunk, SubmitError, Submitted};
 use crate::error::Error;
 use crate::op::Op;

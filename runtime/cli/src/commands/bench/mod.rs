@@ -8,6 +8,7 @@
 //! A process of its own for each number of cores, because threads are made for the cores that were there at their start.
 
 mod breakdown;
+mod cuda;
 mod ffi;
 mod floor;
 mod heap;
@@ -25,11 +26,12 @@ mod work;
 use std::process::{Command, Stdio};
 
 use clap::ValueEnum;
+use dxg_runtime::{DeviceKind, Selector};
 
 use self::measure::Scale;
 use self::report::{Report, Run, goals};
 use self::work::Workload;
-use crate::commands::{Outcome, Verdict};
+use crate::commands::{Outcome, Verdict, WrongCommandLine};
 use crate::output::{OutputOptions, print_line};
 
 const ABOUT: &str = "Measured: what operations cost in this process, on the software adapter without modelled latencies. \
@@ -66,6 +68,12 @@ pub struct Arguments {
     /// The C library to load; else the one beside this program, or where the system has it
     #[arg(long, value_name = "FILE", requires = "ffi")]
     library: Option<std::path::PathBuf>,
+    /// Measure on this device instead: `cuda[:n]`, beside plain use of the driver
+    #[arg(long, value_name = "SELECTOR", conflicts_with_all = ["only", "breakdown", "ffi"])]
+    device: Option<String>,
+    /// Threads that run the tasks of `--device cuda`; else as many as there are cores, up to 8
+    #[arg(long, value_name = "N", requires = "device", value_parser = clap::value_parser!(u16).range(1..=256))]
+    workers: Option<u16>,
     /// For the processes that this command starts: measure on so many cores and print what was found
     #[arg(long, hide = true, value_name = "N")]
     on_cores: Option<usize>,
@@ -94,6 +102,17 @@ impl Arguments {
         if let Some(cores) = self.on_cores {
             print_line(&serde_json::to_string(&self.worker(cores)?)?)?;
             return Ok(Verdict::Holds);
+        }
+        if let Some(device) = &self.device {
+            let selector: Selector = device.parse()?;
+            match selector.kind() {
+                DeviceKind::Software => {}
+                DeviceKind::Cuda => return cuda::run(self.cuda(selector), self.output),
+                _ => {
+                    let sentence = format!("`{device}` runs no launches; use `software` or `cuda`");
+                    return Err(WrongCommandLine::new(sentence).into());
+                }
+            }
         }
         if self.breakdown {
             system::bind_to_cores(1)?;
@@ -137,6 +156,13 @@ impl Arguments {
     fn scale(&self) -> Scale {
         let scale = if self.quick { Scale::QUICK } else { Scale::FULL };
         Scale { rounds: self.rounds.map_or(scale.rounds, usize::from), ..scale }
+    }
+
+    fn cuda(&self, selector: Selector) -> cuda::Choice {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+        let rounds = self.rounds.map_or(if self.quick { 1 } else { 7 }, usize::from);
+        let workers = self.workers.map_or(cores, usize::from);
+        cuda::Choice { selector, quick: self.quick, rounds, workers, check: self.check }
     }
 
     fn measures(&self, part: Part) -> bool {

@@ -19,7 +19,7 @@ const IN_FLIGHT: usize = 64;
 
 /// Which part of a ring is free, which is in flight. Knows offsets only; the memory is the caller's.
 #[derive(Debug)]
-pub(super) struct CommandRing {
+pub(in crate::backend) struct CommandRing {
     capacity: usize,
     /// Where the next command buffer begins. Equal to `tail` only when nothing is in flight.
     head: usize,
@@ -38,7 +38,7 @@ struct InFlight {
 
 /// A free stretch of the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stretch {
+pub(in crate::backend) struct Stretch {
     /// Its offset in the ring.
     pub start: usize,
     /// Its length.

@@ -1,0 +1,165 @@
+//! What must hold of a CUDA device: one list of checks, for a real GPU (`gpu-check`) and for the stand-in of the tests.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dxg_runtime::{Device, DeviceBuilder, Kernel, Limits, ModuleSource, Policy, Stream, args};
+
+mod copies;
+mod launches;
+mod order;
+
+/// The kernels of the checks, as PTX.
+pub const KERNELS: &str = include_str!("../../cuda/kernels.ptx");
+
+/// How a check fails: with a sentence.
+pub type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Where the device is.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// `cuda:0` and the like.
+    pub selector: String,
+    /// The driver library, where it is not the system's.
+    pub library: Option<PathBuf>,
+    /// Less of everything, where kernels run on the CPU.
+    pub small: bool,
+}
+
+/// One check.
+pub struct Check {
+    /// What holds.
+    pub name: &'static str,
+    /// Fails if it does not.
+    pub run: fn(&Target) -> Outcome,
+}
+
+/// All checks.
+pub fn checks() -> Vec<Check> {
+    let list: &[(&'static str, fn(&Target) -> Outcome)] = &[
+        ("copies of all sizes and alignments arrive", copies::all_sizes),
+        ("fills of all patterns arrive", copies::fills),
+        ("host buffers are read and written in place", copies::host_buffers),
+        ("copies between buffers of many streams at once", copies::many_at_once),
+        ("merged and single launches give equal bits, whatever the grids", launches::merged_equals_single),
+        ("every block of a merged launch sees its own grid", launches::grids),
+        ("what does not fit a kernel is refused by name", launches::refusals),
+        ("merging is refused where it is asked for", launches::unmerged),
+        ("streams are in order, and events between them hold", order::events),
+        ("requests from 64 tasks", order::requests),
+        ("every policy gives the same results", order::policies),
+        ("every way of writing fences gives the same results", order::fences),
+        ("times of events grow", order::times),
+        ("a graph launched again with patches", order::graphs),
+        ("waiting asleep ends", order::sleeping),
+        ("buffers, streams and devices dropped with work in flight", order::dropped),
+    ];
+    list.iter().map(|&(name, run)| Check { name, run }).collect()
+}
+
+impl Target {
+    /// How to open it.
+    pub fn builder(&self) -> DeviceBuilder {
+        let builder = Device::builder().selector(self.selector.as_str()).policy(Policy::Adaptive);
+        match &self.library {
+            Some(path) => builder.cuda_library(path),
+            None => builder,
+        }
+    }
+
+    /// An open device.
+    pub fn open(&self) -> Outcome<Device> {
+        Ok(self.builder().open()?)
+    }
+
+    /// An open device with other limits.
+    pub fn open_with(&self, limits: Limits) -> Outcome<Device> {
+        Ok(self.builder().limits(limits).open()?)
+    }
+}
+
+/// The kernels of the checks, loaded.
+pub fn load(device: &Device, name: &str) -> Outcome<Kernel> {
+    // SAFETY: needed because PTX is foreign code; these kernels touch the elements that their arguments tell, and no other.
+    let source = unsafe { ModuleSource::new().ptx_unchecked(KERNELS) };
+    Ok(device.load(&source)?.kernel(name)?)
+}
+
+/// Waits, but not for ever.
+pub fn settle(stream: &Stream) -> Outcome {
+    match stream.last().wait_timeout(Duration::from_secs(60)) {
+        Some(outcome) => Ok(outcome?),
+        None => Err("a stream was not through after a minute".into()),
+    }
+}
+
+/// An error with this sentence unless both are equal.
+pub fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: &[T], expected: &[T]) -> Outcome {
+    if found.len() != expected.len() {
+        return Err(format!("{what}: {} values in place of {}", found.len(), expected.len()).into());
+    }
+    match found.iter().zip(expected).position(|(found, expected)| found != expected) {
+        None => Ok(()),
+        Some(at) => Err(format!("{what}: value {at} is {:?}, not {:?}", found[at], expected[at]).into()),
+    }
+}
+
+/// Numbers that look random, the same in every run.
+pub struct Random(u64);
+
+impl Random {
+    /// From a seed.
+    pub fn new(seed: u64) -> Self {
+        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// The next number.
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// A number below `end`.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.next() % end.max(1)
+    }
+
+    /// So many bytes.
+    pub fn bytes(&mut self, len: usize) -> Vec<u8> {
+        (0..len).map(|_| self.next() as u8).collect()
+    }
+}
+
+/// One launch of `axpy` over buffers of its own.
+struct Axpy {
+    factor: f32,
+    x: Vec<f32>,
+    y: Vec<f32>,
+    threads: u32,
+}
+
+impl Axpy {
+    fn draw(random: &mut Random, most: u64) -> Axpy {
+        let len = 1 + random.below(most) as usize;
+        let mut values = || (0..len).map(|_| random.below(1 << 20) as f32 / 1024.0).collect::<Vec<f32>>();
+        let (x, y) = (values(), values());
+        Axpy { factor: random.below(64) as f32, x, y, threads: 32 << random.below(4) }
+    }
+
+    fn expected(&self) -> Vec<f32> {
+        self.y.iter().zip(&self.x).map(|(y, x)| y + self.factor * x).collect()
+    }
+
+    /// Runs it on a stream: copies in, launch; what comes out is awaited by the caller.
+    async fn run(&self, device: &Device, stream: &Stream, kernel: &Kernel) -> Outcome<dxg_runtime::ReadBack<f32>> {
+        let (x, y) = (device.alloc::<f32>(self.x.len())?, device.alloc::<f32>(self.x.len())?);
+        stream.copy_in(&x, self.x.as_slice()).await?;
+        stream.copy_in(&y, self.y.as_slice()).await?;
+        let blocks = (self.x.len() as u32).div_ceil(self.threads);
+        let arguments = args![self.factor, x.read(), y.read_write(), self.x.len() as u32];
+        stream.launch(kernel, (blocks, self.threads), arguments).await?;
+        Ok(stream.copy_out(&y).await?)
+    }
+}
