@@ -43,7 +43,7 @@ pub fn fills(target: &Target) -> Outcome {
             let bytes = device.alloc::<u8>(len + 16)?;
             let (halves, words, longs) =
                 (device.alloc::<u16>(len)?, device.alloc::<u32>(len)?, device.alloc::<u64>(len)?);
-            let (a, b, c, d) = (random.next() as u8, random.next() as u16, random.next() as u32, random.next());
+            let (a, b, c, d) = (random.draw() as u8, random.draw() as u16, random.draw() as u32, random.draw());
             stream.fill(&bytes, 0u8).await?;
             stream.fill(bytes.slice(3..3 + len)?, a).await?;
             stream.fill(&halves, b).await?;

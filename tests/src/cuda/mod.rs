@@ -34,9 +34,11 @@ pub struct Check {
     pub run: fn(&Target) -> Outcome,
 }
 
+type Named = (&'static str, fn(&Target) -> Outcome);
+
 /// All checks.
 pub fn checks() -> Vec<Check> {
-    let list: &[(&'static str, fn(&Target) -> Outcome)] = &[
+    let list: &[Named] = &[
         ("copies of all sizes and alignments arrive", copies::all_sizes),
         ("fills of all patterns arrive", copies::fills),
         ("host buffers are read and written in place", copies::host_buffers),
@@ -114,7 +116,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -123,12 +125,12 @@ impl Random {
 
     /// A number below `end`.
     pub fn below(&mut self, end: u64) -> u64 {
-        self.next() % end.max(1)
+        self.draw() % end.max(1)
     }
 
     /// So many bytes.
     pub fn bytes(&mut self, len: usize) -> Vec<u8> {
-        (0..len).map(|_| self.next() as u8).collect()
+        (0..len).map(|_| self.draw() as u8).collect()
     }
 }
 

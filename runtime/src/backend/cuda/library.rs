@@ -42,7 +42,7 @@ pub(super) type Reason = Arc<str>;
 
 /// The driver, loaded at the first call. `named`: this library and no other.
 pub(super) fn driver(named: Option<PathBuf>) -> Result<Arc<Driver>, Reason> {
-    static LOADED: Mutex<Option<HashMap<Vec<PathBuf>, Result<Arc<Driver>, Reason>>>> = Mutex::new(None);
+    static LOADED: Mutex<Option<HashMap<Vec<PathBuf>, Arc<Driver>>>> = Mutex::new(None);
     let named = named.or_else(|| std::env::var_os(LIBRARY_VARIABLE).filter(|text| !text.is_empty()).map(PathBuf::from));
     let candidates = match named {
         Some(path) => vec![path],
@@ -51,12 +51,12 @@ pub(super) fn driver(named: Option<PathBuf>) -> Result<Arc<Driver>, Reason> {
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     let loaded = loaded.get_or_insert_default();
     if let Some(found) = loaded.get(&candidates) {
-        return found.clone();
+        return Ok(Arc::clone(found));
     }
     let found = load(&candidates).map(Arc::new);
     // A missing library may be installed while a long-running program lives.
-    if found.is_ok() {
-        loaded.insert(candidates, found.clone());
+    if let Ok(found) = &found {
+        loaded.insert(candidates, Arc::clone(found));
     }
     found
 }

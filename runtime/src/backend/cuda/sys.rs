@@ -98,8 +98,8 @@ pub(super) const STREAM_NON_BLOCKING: c_uint = 1;
 /// `cuEventCreate`: who waits sleeps, and no time is kept.
 pub(super) const EVENT_FLAGS: c_uint = 0x1 | 0x2;
 /// `extra` of `cuLaunchKernel`: what follows are the packed arguments, their size, the end.
-pub(super) const LAUNCH_ARGUMENTS: *mut c_void = 1 as *mut c_void;
-pub(super) const LAUNCH_ARGUMENTS_SIZE: *mut c_void = 2 as *mut c_void;
+pub(super) const LAUNCH_ARGUMENTS: *mut c_void = std::ptr::without_provenance_mut(1);
+pub(super) const LAUNCH_ARGUMENTS_SIZE: *mut c_void = std::ptr::without_provenance_mut(2);
 /// `cuModuleLoadDataEx`: where the compiler writes what is wrong.
 pub(super) const JIT_ERROR_LOG: c_int = 5;
 pub(super) const JIT_ERROR_LOG_BYTES: c_int = 6;
