@@ -163,6 +163,7 @@ impl Plain {
         let zeros = self.peer.host(MERGED * BYTES)?;
         // SAFETY: needed to copy by hand; everything lives until the wait is over.
         unsafe { self.peer.copy(0, out.address(), self.items.address(), MERGED * BYTES)? };
+        // SAFETY: as above.
         unsafe { self.peer.copy(0, self.items.address(), zeros.address(), MERGED * BYTES)? };
         self.peer.synchronize(0)?;
         self.items_added = 0;
