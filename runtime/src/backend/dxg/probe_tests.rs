@@ -13,6 +13,7 @@ fn costs(parameters: &Parameters) -> SubmissionCosts {
         reach: all.iter().map(|costs| costs.reach).min().unwrap_or(0),
         queue_interval: all.iter().map(|costs| costs.queue_interval).min().unwrap_or(0),
         device_blocks: all[0].device_blocks,
+        filling: all[0].filling,
     }
 }
 
