@@ -42,7 +42,8 @@ pub(super) type Reason = Arc<str>;
 
 /// The driver, loaded at the first call. `named`: this library and no other.
 pub(super) fn driver(named: Option<PathBuf>) -> Result<Arc<Driver>, Reason> {
-    static LOADED: Mutex<Option<HashMap<Vec<PathBuf>, Result<Arc<Driver>, Reason>>>> = Mutex::new(None);
+    type Loaded = HashMap<Vec<PathBuf>, Result<Arc<Driver>, Reason>>;
+    static LOADED: Mutex<Option<Loaded>> = Mutex::new(None);
     let named = named.or_else(|| std::env::var_os(LIBRARY_VARIABLE).filter(|text| !text.is_empty()).map(PathBuf::from));
     let candidates = match named {
         Some(path) => vec![path],

@@ -80,13 +80,6 @@ pub(crate) fn count(library: Option<PathBuf>) -> Result<u32, Arc<str>> {
     }
 }
 
-/// What there is to say of the driver library: where it lies and what it can do.
-pub(crate) fn driver_line() -> Result<String, Arc<str>> {
-    let driver = library::driver(None)?;
-    let (path, version) = (driver.path.display(), library::version_text(driver.version));
-    Ok(format!("{path}, for CUDA {version}{}", if driver.wsl { ", in WSL 2" } else { "" }))
-}
-
 impl CudaBackend {
     pub fn open(options: &CudaOptions) -> Result<Self> {
         let execution = Execution::open(options)?;

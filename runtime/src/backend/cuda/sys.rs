@@ -41,7 +41,6 @@ pub(super) mod status {
     pub const NOT_FOUND: Status = 500;
     pub const NOT_READY: Status = 600;
     pub const ILLEGAL_ADDRESS: Status = 700;
-    pub const LAUNCH_OUT_OF_RESOURCES: Status = 701;
     pub const LAUNCH_TIMEOUT: Status = 702;
     pub const CONTEXT_IS_DESTROYED: Status = 709;
     pub const ASSERT: Status = 710;
@@ -64,7 +63,6 @@ pub(super) mod attribute {
     pub const MAX_GRID_X: c_int = 5;
     pub const MAX_SHARED_PER_BLOCK: c_int = 8;
     pub const MULTIPROCESSORS: c_int = 16;
-    pub const MAX_THREADS_PER_MULTIPROCESSOR: c_int = 39;
     pub const UNIFIED_ADDRESSING: c_int = 41;
     pub const COMPUTE_MAJOR: c_int = 75;
     pub const COMPUTE_MINOR: c_int = 76;
@@ -87,7 +85,6 @@ pub(super) mod function_attribute {
 pub(super) mod pointer_attribute {
     use std::ffi::c_int;
 
-    pub const CONTEXT: c_int = 1;
     pub const MEMORY_TYPE: c_int = 2;
     pub const DEVICE_ORDINAL: c_int = 9;
     pub const RANGE_START: c_int = 11;
@@ -101,8 +98,8 @@ pub(super) const STREAM_NON_BLOCKING: c_uint = 1;
 /// `cuEventCreate`: who waits sleeps, and no time is kept.
 pub(super) const EVENT_FLAGS: c_uint = 0x1 | 0x2;
 /// `extra` of `cuLaunchKernel`: what follows are the packed arguments, their size, the end.
-pub(super) const LAUNCH_ARGUMENTS: *mut c_void = 1 as *mut c_void;
-pub(super) const LAUNCH_ARGUMENTS_SIZE: *mut c_void = 2 as *mut c_void;
+pub(super) const LAUNCH_ARGUMENTS: *mut c_void = std::ptr::without_provenance_mut(1);
+pub(super) const LAUNCH_ARGUMENTS_SIZE: *mut c_void = std::ptr::without_provenance_mut(2);
 /// `cuModuleLoadDataEx`: where the compiler writes what is wrong.
 pub(super) const JIT_ERROR_LOG: c_int = 5;
 pub(super) const JIT_ERROR_LOG_BYTES: c_int = 6;
@@ -209,7 +206,6 @@ entry_points! {
         host_address = "cuMemHostGetDevicePointer_v2" (*mut Address, *mut c_void, c_uint);
         pointer_attribute = "cuPointerGetAttribute" (*mut c_void, c_int, Address);
         copy = "cuMemcpyAsync" (Address, Address, usize, Stream);
-        copy_in = "cuMemcpyHtoDAsync_v2" (Address, *const c_void, usize, Stream);
         fill_8 = "cuMemsetD8Async" (Address, u8, usize, Stream);
         fill_16 = "cuMemsetD16Async" (Address, u16, usize, Stream);
         fill_32 = "cuMemsetD32Async" (Address, c_uint, usize, Stream);
