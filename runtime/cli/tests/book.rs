@@ -25,6 +25,13 @@ const RUN_ELSEWHERE: [(&str, &str, &str); 20] = [
         ".ci/run",
         "bench --ffi --check",
     ),
+    (
+        "cargo build --release -p dxg-cli -p dxg-preload",
+        ".ci/run",
+        "cargo build --release --locked -p dxg-cli -p dxg-preload",
+    ),
+    ("target/release/dxgrt run --summary -- ./client", ".ci/run", "run --summary --"),
+    ("target/release/dxgrt selftest --device dxg", ".ci/run", "selftest --device dxg"),
     (".ci/python", ".ci/run", ".ci/python"),
     (".ci/callgrind", ".ci/run", ".ci/callgrind"),
     (".ci/book", ".ci/run", ".ci/book"),
