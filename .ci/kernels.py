@@ -11,7 +11,6 @@ from pathlib import Path
 
 VERSION = "6.4"
 KERNELS = {
-    "runtime/src/backend/cuda/kernels/copies": [],
     "examples/src/classifier/kernels": ["-fmad=false"],
     "examples/matmul/kernels": ["-fmad=false"],
     "examples/nbody/kernels": ["-fmad=false"],

@@ -233,7 +233,7 @@ static void wrong_values(void) {
     ROW(DXGRT_INVALID, dxgrt_launch(stream, kernel, &params, NULL));
     params = launch_of(&x, 8, 0, 1);
     ROW(DXGRT_OK, dxgrt_launch(stream, kernel, &params, NULL));
-    params.flags = 1;
+    params.flags = DXGRT_LAUNCH_UNMERGED << 1;
     ROW(DXGRT_INVALID, dxgrt_launch(stream, kernel, &params, NULL));
     CHECK(opened == NULL && allocated == NULL);
 }
