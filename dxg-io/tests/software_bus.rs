@@ -231,14 +231,18 @@ fn costs_are_about_what_the_parameters_say() {
     }
     let wake = wakes.iter().min().unwrap();
     assert!(wake.as_micros() >= 42, "a wake-up takes {wake:?}");
-    // A burst of posts: the host's two microseconds each are the bottleneck.
+    // A burst of posts: the host's two microseconds each are the bottleneck. The best of several: others use the machine too.
     let count = 200;
-    let begin = Instant::now();
-    for value in 100..100 + count {
-        assert_eq!(client.signal_cpu(device, fence.handle, value).ret, 0);
-    }
-    assert!(wait_for(|| fence.value() == 99 + count));
-    let each = begin.elapsed().as_nanos() as f64 / count as f64 / 1000.0;
+    let each = (1..=10)
+        .map(|burst| {
+            let begin = Instant::now();
+            for value in 0..count {
+                assert_eq!(client.signal_cpu(device, fence.handle, burst * 1000 + value).ret, 0);
+            }
+            assert!(wait_for(|| fence.value() == burst * 1000 + count - 1));
+            begin.elapsed().as_nanos() as f64 / count as f64 / 1000.0
+        })
+        .fold(f64::INFINITY, f64::min);
     assert!((2.0..500.0).contains(&each), "{each} µs per posted signal");
 }
 

@@ -2,7 +2,7 @@
 //! result is checked, every future must resolve, every device must close and leave nothing behind.
 //!
 //! Time passes in rounds. A round opens a few devices, each on a machine of its own, gives them tasks, and disturbs some of
-//! them ([`chaos`]); an error is right only on a device that was disturbed, or where the task itself asked for it.
+//! them (module `chaos`); an error is right only on a device that was disturbed, or where the task itself asked for it.
 
 mod chaos;
 mod task;
