@@ -104,6 +104,8 @@ fn the_models_hold_and_their_mutations_are_noticed() {
 /// Files of the driver and the pool that take a primitive from elsewhere, and why no model has to see it.
 const UNSEEN: &[(&str, &str)] = &[
     ("counters.rs", "figures for people, they order nothing"),
+    ("meter.rs", "figures for people: batches in flight, written by who drives"),
+    ("observe.rs", "a recording that is switched on: written by who drives, and nothing reads it to decide"),
     ("patience.rs", "hints: a lost update costs one look"),
     ("submitters.rs", "handles of threads, joined at the end; the hand-over is core/lane.rs"),
     ("host.rs", "a plain list under one lock, no foreign code and no waiting"),
