@@ -53,9 +53,15 @@ fn each_queue_has_a_thread_that_submits_and_none_stays() {
         let kernels = Kernels::load(&device)?;
         let before = device.stats();
         requests(&device, &kernels, 40, 20).await?;
-        let passed = device.stats().since(&before);
+        let mut passed = device.stats().since(&before);
         assert_eq!(passed.operations, 40 * 20 * 6, "{passed:?}");
-        assert!(passed.round_trips >= passed.submissions, "{passed:?}");
+        // The device may be through with the last ones before their round trips are.
+        let begun = Instant::now();
+        while passed.round_trips < passed.submissions {
+            assert!(begun.elapsed() < Duration::from_secs(10), "{passed:?}");
+            std::thread::sleep(Duration::from_millis(1));
+            passed = device.stats().since(&before);
+        }
         assert_eq!(passed.posted_messages, 0, "{passed:?}");
         let threads = submitters();
         assert!((1..=usize::from(device.info().hardware_queues)).contains(&threads), "{threads} threads");

@@ -361,12 +361,12 @@ impl Rig {
     }
 
     pub(super) fn stream(&self) -> std::sync::Arc<StreamShared> {
-        self.engine.add_stream(Priority::Normal).expect("the engine is open")
+        self.engine.add_stream(Priority::Normal, true).expect("the engine is open")
     }
 
     /// As `stream`, where the device may be lost.
     pub(super) fn stream_or_lost(&self) -> Option<std::sync::Arc<StreamShared>> {
-        match self.engine.add_stream(Priority::Normal) {
+        match self.engine.add_stream(Priority::Normal, true) {
             Ok(stream) => Some(stream),
             Err(error) => {
                 assert!(error.is_device_lost(), "{error}");

@@ -123,7 +123,9 @@ pub fn fuzz(bytes: &[u8]) {
         assert!(entry.params.iter().all(|param| param.offset % param.align == 0 && param.size > 0));
     }
     // A rewritten text is PTX again, and its twins are entries of it.
-    let again = rewrite(&rewritten.text).expect("a rewritten text can be read");
+    let again = rewrite(&rewritten.text);
+    assert!(again.is_ok(), "a rewritten text cannot be read: {:?}", again.err());
+    let Ok(again) = again else { return };
     for twin in rewritten.entries.iter().filter_map(|entry| entry.twin.as_ref().ok()) {
         let found = again.entries.iter().filter(|entry| entry.name == twin.name).count();
         assert_eq!(found, 1, "{} is there {found} times", twin.name);
