@@ -118,7 +118,11 @@ def test_dlpack(gpu, version):
         host.__dlpack__(dl_device=(2, 0))
     with pytest.raises(dxgrt.UnsupportedError, match="copies"):
         host.__dlpack__(copy=True)
-    assert not hasattr(gpu.alloc(8), "__dlpack__")
+    device = gpu.alloc(8)
+    for export in device.__dlpack__, device.__dlpack_device__:
+        with pytest.raises(dxgrt.UnsupportedError, match="of CUDA devices and of the host"):
+            export()
+    assert not hasattr(device, "__cuda_array_interface__")
 
 
 def test_cuda_array_interface_is_for_cuda(gpu):
