@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Commands that this test does not run itself: who does, and what to look for there. `.ci/run` runs every step of itself.
-const RUN_ELSEWHERE: [(&str, &str, &str); 20] = [
+const RUN_ELSEWHERE: [(&str, &str, &str); 23] = [
     ("cargo run --release --example digits", ".ci/run", "--example digits"),
     ("cargo run --release --example digits -- --json", ".ci/run", "--example digits -- --json"),
     ("cargo run --release --example nbody -- --bodies 128", ".ci/run", "for example in nbody matmul requests"),
