@@ -282,7 +282,12 @@ int main(void) {
         OK(dxgrt_mem_free(temporary, i % 3 ? stream : NULL));
     }
     OK(dxgrt_sync(gpu, DXGRT_FOREVER));
-    OK(dxgrt_mem_usage(gpu, &usage));
+    /* What work has used comes back a moment after it is done. */
+    for (int tries = 0; tries < 5000; tries++) {
+        OK(dxgrt_mem_usage(gpu, &usage));
+        if (usage.retiring == 0 && usage.allocations <= 5) break;
+        usleep(1000);
+    }
     CHECK(usage.retiring == 0 && usage.allocations <= 5);
 
     /* A destroyed stream's fences can still be asked, of what went well and of what did not. */
