@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dxg_runtime::{
-    Bound, Command, Completion, Device, DeviceBuilder, Error, Event, Graph, Kernel, Limits, ModuleSource, Policy,
-    Result, RustKernel, SoftwareAdapter, TryError, args,
+    Bound, Command, Completion, Device, DeviceBuilder, Error, Event, Graph, Limits, Policy, Result, SoftwareAdapter,
+    TryError, args,
 };
 
-use crate::{affine, stir};
+use crate::{Kernels, affine, stir};
 
 /// A future that takes longer hangs.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -183,26 +183,9 @@ fn finish(mut pending: Pending, stopped: Result<Reads, Stop>) -> Result<Report, 
     Ok(pending.report)
 }
 
-fn kernels(device: &Device) -> Result<(Kernel, Kernel)> {
-    let source = ModuleSource::new().rust(vec![
-        RustKernel::new("affine").read::<u32>().write::<u32>().scalar::<u32>().body(|cx| {
-            let (x, start, a) = (cx.read::<u32>(0)?, cx.chunk_start(1)?, cx.scalar::<u32>(2)?);
-            cx.write::<u32>(1)?.iter_mut().zip(&x[start..]).for_each(|(y, x)| *y = affine(*x, *y, a));
-            Ok(())
-        }),
-        RustKernel::new("stir").write::<u32>().scalar::<u32>().body(|cx| {
-            let (start, k) = (cx.chunk_start(0)?, cx.scalar::<u32>(1)?);
-            cx.write::<u32>(0)?.iter_mut().enumerate().for_each(|(i, y)| *y = stir(*y, k, start + i));
-            Ok(())
-        }),
-    ]);
-    let module = device.load(&source)?;
-    Ok((module.kernel("affine")?, module.kernel("stir")?))
-}
-
 /// Two streams, three buffers, an event between them, a list of commands and a graph.
 fn enqueue(device: &Device, pending: &mut Pending) -> Result<Reads, Stop> {
-    let (affine_kernel, stir_kernel) = pending.done("kernels", kernels(device))?;
+    let Kernels { affine: affine_kernel, stir: stir_kernel, .. } = pending.done("kernels", Kernels::load(device))?;
     let first = pending.done("a stream", device.stream())?;
     let second = pending.done("a stream", device.stream())?;
     let x = pending.done("device memory", device.alloc::<u32>(ELEMENTS))?;

@@ -14,7 +14,7 @@ pub fn all_sizes(target: &Target) -> Outcome {
         let mut waiting = Vec::new();
         for (index, len) in sizes.into_iter().enumerate() {
             let (from, to) = (random.below(33) as usize, random.below(33) as usize);
-            let data = random.bytes(len);
+            let data = random.any(len);
             let (a, b) = (device.alloc::<u8>(len + 64)?, device.alloc::<u8>(len + 64)?);
             stream.fill(&b, 0xee_u8).await?;
             stream.copy_in(a.slice(from..from + len)?, data.as_slice()).await?;
@@ -43,7 +43,7 @@ pub fn fills(target: &Target) -> Outcome {
             let bytes = device.alloc::<u8>(len + 16)?;
             let (halves, words, longs) =
                 (device.alloc::<u16>(len)?, device.alloc::<u32>(len)?, device.alloc::<u64>(len)?);
-            let (a, b, c, d) = (random.draw() as u8, random.draw() as u16, random.draw() as u32, random.draw());
+            let (a, b, c, d) = (random.bits() as u8, random.bits() as u16, random.bits() as u32, random.bits());
             stream.fill(&bytes, 0u8).await?;
             stream.fill(bytes.slice(3..3 + len)?, a).await?;
             stream.fill(&halves, b).await?;
@@ -92,7 +92,7 @@ pub fn many_at_once(target: &Target) -> Outcome {
     let mut random = Random::new(3);
     block_on(async {
         for _round in 0..20 {
-            let data: Vec<Vec<u8>> = (0..100).map(|_| random.bytes(1500)).collect();
+            let data: Vec<Vec<u8>> = (0..100).map(|_| random.any(1500)).collect();
             for ((stream, buffer), data) in streams.iter().zip(&buffers).zip(&data) {
                 stream.copy_in(buffer, data.as_slice()).await?;
             }

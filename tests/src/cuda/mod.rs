@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use dxg_runtime::{Device, DeviceBuilder, Kernel, Limits, ModuleSource, Policy, Stream, args};
 
+use crate::ptx::Random;
+
 mod copies;
 mod launches;
 mod order;
@@ -103,34 +105,6 @@ pub fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: &[T], expected: &
     match found.iter().zip(expected).position(|(found, expected)| found != expected) {
         None => Ok(()),
         Some(at) => Err(format!("{what}: value {at} is {:?}, not {:?}", found[at], expected[at]).into()),
-    }
-}
-
-/// Numbers that look random, the same in every run.
-pub struct Random(u64);
-
-impl Random {
-    /// From a seed.
-    pub fn new(seed: u64) -> Self {
-        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    /// The next number.
-    pub fn draw(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    /// A number below `end`.
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.draw() % end.max(1)
-    }
-
-    /// So many bytes.
-    pub fn bytes(&mut self, len: usize) -> Vec<u8> {
-        (0..len).map(|_| self.draw() as u8).collect()
     }
 }
 

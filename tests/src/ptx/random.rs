@@ -1,4 +1,4 @@
-//! Random launches from a seed, and contents of buffers.
+//! Random launches from a seed, and contents of buffers; the numbers of the checks on GPUs too.
 
 use super::Arg;
 
@@ -51,9 +51,19 @@ impl Random {
         Arg::Buffer((0..count).flat_map(|_| (0x3800 | self.between(0, 0x3ff) as u16).to_le_bytes()).collect())
     }
 
+    /// A number below `end`.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.bits() % end.max(1)
+    }
+
+    /// So many bytes.
+    pub fn any(&mut self, len: usize) -> Vec<u8> {
+        (0..len).map(|_| self.bits() as u8).collect()
+    }
+
     /// A buffer of any bytes.
     pub fn bytes(&mut self, count: u32) -> Arg {
-        Arg::Buffer((0..count).map(|_| self.bits() as u8).collect())
+        Arg::Buffer(self.any(count as usize))
     }
 }
 
