@@ -67,6 +67,27 @@ struct Handles {
     addresses: Vec<u64>,
 }
 
+impl Handles {
+    /// Frees what is left, some of it for the second time: a closed context stays as long as a handle of it does.
+    fn free(self) {
+        // SAFETY: needed because it is a C interface; any handle is allowed, and none is used after this.
+        unsafe {
+            for graph in self.graphs {
+                dxgrt_graph_destroy(graph);
+            }
+            for event in self.events {
+                dxgrt_event_destroy(event);
+            }
+            for memory in self.memory {
+                dxgrt_mem_free(memory, null_mut());
+            }
+            for stream in self.streams {
+                dxgrt_stream_destroy(stream);
+            }
+        }
+    }
+}
+
 /// One of the handles; sometimes none, sometimes one of another kind, sometimes any number.
 fn pick<T>(source: &mut Source<'_>, handles: &[*mut T], others: &[*mut dxgrt_stream]) -> *mut T {
     match source.u8() {
@@ -97,10 +118,11 @@ pub fn capi(data: &[u8]) -> u64 {
         assert_ne!(status, dxgrt_status::DXGRT_PANIC, "call {calls} panicked: {}", last_error());
         calls += 1;
     }
-    for context in handles.contexts {
+    for context in &handles.contexts {
         // SAFETY: needed because it is a C interface; any handle is allowed.
-        unsafe { dxgrt_close(context) };
+        unsafe { dxgrt_close(*context) };
     }
+    handles.free();
     calls
 }
 
