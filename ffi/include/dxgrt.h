@@ -625,7 +625,8 @@ dxgrt_status dxgrt_open(const char *selector,
 
 // Closes a context: accepts nothing more, completes what was accepted (a lost device abandons it), calls the callbacks that
 // are left, and ends the context's threads. Blocks until then; not to be called from a callback. What was made with the context
-// stays valid as handles, answers DXGRT_SHUTDOWN, and is freed by its own calls. Closing again is DXGRT_OK.
+// stays valid as handles, answers DXGRT_SHUTDOWN, and is freed by its own calls; the device itself (its memory, and a sleeping
+// thread of the software adapter) goes with the last of them. Closing again is DXGRT_OK.
 dxgrt_status dxgrt_close(struct dxgrt_ctx *ctx);
 
 // Hands over everything enqueued so far, on all streams, without waiting for it.

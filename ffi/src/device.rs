@@ -180,7 +180,8 @@ fn limits(options: &dxgrt_open_options) -> Limits {
 
 /// Closes a context: accepts nothing more, completes what was accepted (a lost device abandons it), calls the callbacks that
 /// are left, and ends the context's threads. Blocks until then; not to be called from a callback. What was made with the context
-/// stays valid as handles, answers DXGRT_SHUTDOWN, and is freed by its own calls. Closing again is DXGRT_OK.
+/// stays valid as handles, answers DXGRT_SHUTDOWN, and is freed by its own calls; the device itself (its memory, and a sleeping
+/// thread of the software adapter) goes with the last of them. Closing again is DXGRT_OK.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dxgrt_close(ctx: *mut dxgrt_ctx) -> dxgrt_status {
     guard(|| {
