@@ -77,12 +77,6 @@ pub struct Config {
     pub host_reach: Nanos,
     /// Copy rate for estimates, in bytes per microsecond.
     pub copy_bytes_per_us: u64,
-    /// Operations taken from one stream before the next has its turn: a batch cut by a cap then has the same depth of many
-    /// streams rather than all of a few, which merges better and starves nobody.
-    pub turn: u32,
-    /// What a busy queue gets next is sent so many 1/256 of what it has ahead before that is thought to end: estimates of
-    /// long work are off by more than the way to the device.
-    pub lead_256: u32,
 }
 
 impl Default for Config {
@@ -112,9 +106,6 @@ impl Default for Config {
             host_reach: 0,
             // 10 GB/s, an assumption; only estimates depend on it.
             copy_bytes_per_us: 10_000,
-            // About a request or a layer.
-            turn: 32,
-            lead_256: 0,
         }
     }
 }
@@ -134,8 +125,6 @@ impl Config {
         self.device_bound = self.device_bound.sane();
         self.gather_max = self.gather_max.max(self.gather_min);
         self.copy_bytes_per_us = self.copy_bytes_per_us.max(1);
-        self.turn = self.turn.max(1);
-        self.lead_256 = self.lead_256.min(256);
         if let Policy::Fixed(count) = self.policy {
             self.policy = Policy::Fixed(count.max(1));
         }

@@ -127,22 +127,11 @@ pub(crate) struct SubmissionCosts {
     pub queue_interval: Nanos,
     /// Blocks that the device runs at one time; the largest number where it is not known.
     pub device_blocks: u32,
-    /// How a batch is filled, where the backend knows better than the scheduler's default.
-    pub filling: Option<Filling>,
-}
-
-/// How batches are filled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Filling {
-    /// Operations of one stream before the next has its turn.
-    pub turn: u32,
-    /// How early, in 1/256 of what a queue has ahead, it gets more.
-    pub lead_256: u32,
 }
 
 impl Default for SubmissionCosts {
     fn default() -> Self {
-        SubmissionCosts { interval: 0, reach: 0, queue_interval: 0, device_blocks: u32::MAX, filling: None }
+        SubmissionCosts { interval: 0, reach: 0, queue_interval: 0, device_blocks: u32::MAX }
     }
 }
 

@@ -10,12 +10,7 @@ pub(super) fn scheduler_config(settings: &Settings, queues: u16, costs: &Submiss
     let limits = &settings.limits;
     // Admission bounds what is accepted, before an operation has a ticket; the scheduler must take all of it.
     let unbounded = Bound::new(u32::MAX, u32::MAX - 1);
-    let plain = Config::default();
-    let (turn, lead_256) =
-        costs.filling.map_or((plain.turn, plain.lead_256), |filling| (filling.turn, filling.lead_256));
     Config {
-        turn,
-        lead_256,
         policy: match settings.policy {
             Policy::Adaptive => dxg_scheduler::Policy::Adaptive,
             Policy::Fixed(operations) => dxg_scheduler::Policy::Fixed(operations),

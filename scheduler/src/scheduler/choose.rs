@@ -17,6 +17,10 @@ use crate::scheduler::make::Source;
 use crate::scheduler::pick::Distance;
 use crate::slab::NIL;
 
+/// Operations taken from one stream before the next has its turn: a batch cut by a cap then has the same depth of many
+/// streams rather than all of a few, which merges better and starves nobody. About a request or a layer.
+const TURN: u32 = 32;
+
 /// Free streams that are looked at for one batch and left because they do not fit: bounds the work of one call.
 const LOOK: usize = 256;
 
@@ -123,19 +127,19 @@ impl<T> Scheduler<T> {
         cap
     }
 
-    /// Rounds of a turn's waves: in each, streams join that merge there, then all members go on.
+    /// Rounds of [`TURN`] waves: in each, streams join that merge there, then all members go on.
     fn gather_free(&mut self, queue: u16, left: &mut Vec<u32>, members: &mut Vec<u32>) -> Option<FlushReason> {
         let share = self.share();
         let span = SPAN_REACHES.saturating_mul(self.config.host_reach);
         let mut end = 0;
         loop {
-            end = end.max(self.draft.depth()).saturating_add(self.config.turn);
+            end = end.max(self.draft.depth()).saturating_add(TURN);
             // What does not merge joins in the first round only: behind it, others have more to gain elsewhere.
             let share = if members.is_empty() { share } else { 0 };
             if let Some(cap) = self.join(queue, end, share, left, members) {
                 return Some(cap);
             }
-            let (more, cap) = self.go_on(queue, end.saturating_add(self.config.turn), members);
+            let (more, cap) = self.go_on(queue, end.saturating_add(TURN), members);
             if cap.is_some() || !more || (self.draft.load >= span && self.batches_in_flight > 0) {
                 return cap;
             }
@@ -266,7 +270,7 @@ impl<T> Scheduler<T> {
 
     /// Takes operations from a delisted stream.
     fn take_turn(&mut self, index: u32, queue: u16, place: Place) -> Turn {
-        for _ in 0..self.config.turn {
+        for _ in 0..TURN {
             let slot = self.streams[index as usize].head;
             if slot == NIL {
                 return Turn::Empty;

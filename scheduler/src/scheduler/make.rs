@@ -143,10 +143,7 @@ impl<T> Scheduler<T> {
             gather_start: list.gather_start,
             slot: self.slot(queue),
             free: is_free,
-            dry: queue
-                .end
-                .saturating_sub(self.config.host_reach)
-                .saturating_sub(queue.in_flight_load / 256 * u64::from(self.config.lead_256)),
+            dry: queue.end.saturating_sub(self.config.host_reach),
             cost: self.interval().max(self.config.queue_interval),
         }
     }

@@ -24,8 +24,8 @@ use smallvec::SmallVec;
 use self::execution::{Execution, FenceMode};
 use self::sys::attribute;
 use super::{
-    ArmKind, Backend, BackendModule, Delivery, DeviceChunk, Filling, HostChunk, KernelFailure, ModuleImage,
-    SubmissionCosts, SubmitError, Submitted, Traffic,
+    ArmKind, Backend, BackendModule, Delivery, DeviceChunk, HostChunk, KernelFailure, ModuleImage, SubmissionCosts,
+    SubmitError, Submitted, Traffic,
 };
 use crate::error::{Error, LostCause, Result};
 use crate::info::{DeviceInfo, MAX_ARGUMENT_BYTES};
@@ -59,9 +59,6 @@ pub(crate) const QUEUES_MAX: u16 = 8;
 
 /// From a call until the GPU starts on its work, in ns: about what an idle one takes.
 const REACH: u64 = 5_000;
-/// Few operations of many streams rather than many of few: what costs here is the number of merged launches. Long work is sent
-/// a sixteenth of its time early.
-const FILLING: Filling = Filling { turn: 4, lead_256: 16 };
 
 /// A device of the CUDA driver.
 pub(crate) struct CudaBackend {
@@ -155,7 +152,7 @@ impl Backend for CudaBackend {
     fn costs(&self) -> SubmissionCosts {
         // What a submission costs is the caller's own time, which the scheduler measures by itself.
         let device_blocks = self.info.block_slots.max(1);
-        SubmissionCosts { device_blocks, reach: REACH, filling: Some(FILLING), ..SubmissionCosts::default() }
+        SubmissionCosts { device_blocks, reach: REACH, ..SubmissionCosts::default() }
     }
 
     fn submit(&self, batch: &Batch<Op>) -> Result<Submitted, SubmitError> {
