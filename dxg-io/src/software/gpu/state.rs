@@ -221,7 +221,8 @@ impl State {
 
     /// The next command buffer to work on; handles all other items on the way.
     pub(super) fn next_task(&mut self, now: u64) -> Option<Task> {
-        if self.fences.any_watched() {
+        // Also once the last such fence is gone: the next look that was planned for it must not stay a deadline.
+        if self.fences.any_watched() || self.next_look.is_some() {
             self.look_at_others(now);
         }
         let mut index = 0;

@@ -84,6 +84,20 @@ fn destroying_a_fence_releases_a_queue() {
 }
 
 #[test]
+fn nobody_looks_for_signals_of_others_once_the_fence_is_gone() {
+    let bench = Bench::new();
+    let request = FenceRequest { initial: 0, device: DEVICE, keep_value_on_loss: false };
+    let fence = bench.gpu.create_shareable_fence(request).expect("memory");
+    bench.gpu.watch_fence(fence);
+    bench.gpu.enqueue(bench.queue, QueueItem::Wait { fences: one(fence, 1) }, 0).expect("the device works");
+    bench.gpu.run(0);
+    let look = bench.gpu.run(0).expect("a look at what others signal");
+    bench.gpu.destroy_fence(fence, look);
+    // A deadline that has passed would keep whoever plays the host there forever.
+    assert_eq!(bench.gpu.run(look), None);
+}
+
+#[test]
 fn destroyed_queues_and_devices_drop_their_work() {
     let bench = Bench::new();
     let gate = bench.fence(DEVICE);
