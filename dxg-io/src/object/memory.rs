@@ -51,6 +51,15 @@ impl SystemMemory {
         self.len
     }
 
+    /// For memory whose device never said that it was through with it: forgets what is in it, so that it costs the system nothing
+    /// more, and keeps its addresses for good, so that a late access harms nobody else. What a driver has pinned stays with the
+    /// driver until its descriptor is closed.
+    pub fn abandon(&self) {
+        // SAFETY: needed to give pages back that cannot be unmapped. The mapping is private, anonymous and this value's; from
+        // here on it reads as zeros, which the device's loss has made as good as anything.
+        unsafe { libc::madvise(self.begin.as_ptr().cast(), self.len, libc::MADV_DONTNEED) };
+    }
+
     /// Never: there is always at least one granule.
     pub fn is_empty(&self) -> bool {
         false
@@ -80,6 +89,18 @@ mod tests {
         // SAFETY: the memory was just made and nobody else has it.
         assert_eq!(unsafe { memory.as_ptr().add(GRANULE - 1).read() }, 0);
         assert!(SystemMemory::new(usize::MAX).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn abandoned_memory_keeps_its_addresses_and_nothing_else() -> Result<()> {
+        let memory = SystemMemory::new(GRANULE)?;
+        let byte = memory.as_ptr().as_ptr();
+        // SAFETY: the memory was just made and nobody else has it.
+        unsafe { byte.write(7) };
+        memory.abandon();
+        // SAFETY: as above; it is still mapped.
+        assert_eq!(unsafe { byte.read() }, 0);
         Ok(())
     }
 }
