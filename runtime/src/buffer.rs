@@ -17,25 +17,15 @@ use crate::memory::PoolBlock;
 use crate::op::{ArgAccess, Keep};
 use crate::pod::Pod;
 
-/// A piece of device memory with whoever must know of its end.
-pub(crate) struct Memory {
+/// A piece of device memory, as all handles on it have it, with whoever must know of its end.
+struct Whole {
     device: Arc<DeviceShared>,
     block: Arc<PoolBlock>,
     /// The address was handed out: operations may use it without naming the buffer.
     exposed: AtomicBool,
 }
 
-impl Memory {
-    pub(crate) fn new(device: Arc<DeviceShared>, block: Arc<PoolBlock>) -> Arc<Self> {
-        Arc::new(Memory { device, block, exposed: AtomicBool::new(false) })
-    }
-
-    fn tag(&self) -> DeviceTag {
-        self.device.tag
-    }
-}
-
-impl Drop for Memory {
+impl Drop for Whole {
     fn drop(&mut self) {
         if *self.exposed.get_mut() {
             self.device.retire(Retired::Device(Arc::clone(&self.block)));
@@ -43,10 +33,33 @@ impl Drop for Memory {
     }
 }
 
+/// A piece of device memory, as one handle and its slices have it. Every operation counts as a user of it, on the thread that
+/// enqueues it and on the one that retires it: with a count for each handle, tasks do not contend for one.
+pub(crate) struct Memory {
+    whole: Arc<Whole>,
+    /// What operations hold.
+    block: Arc<PoolBlock>,
+    tag: DeviceTag,
+}
+
+impl Memory {
+    pub(crate) fn new(device: Arc<DeviceShared>, block: Arc<PoolBlock>) -> Arc<Self> {
+        let tag = device.tag;
+        let whole = Arc::new(Whole { device, block: Arc::clone(&block), exposed: AtomicBool::new(false) });
+        Arc::new(Memory { whole, block, tag })
+    }
+
+    /// The same memory with a count of its own.
+    fn another(&self) -> Arc<Self> {
+        Arc::new(Memory { whole: Arc::clone(&self.whole), block: PoolBlock::share(&self.whole.block), tag: self.tag })
+    }
+}
+
 /// Device memory for `len` elements of `T`; freed when dropped and no longer used by accepted work.
 ///
-/// Clones are handles on the same memory. A buffer of no elements is allowed: it has an address of its own, and copies,
-/// fills and reads of it do nothing.
+/// Clones are handles on the same memory, and each counts the operations that use it by itself: tasks on several threads that
+/// use a buffer together do best with a clone each. A buffer of no elements is allowed: it has an address of its own, and
+/// copies, fills and reads of it do nothing.
 pub struct Buffer<T> {
     whole: BufferSlice<T>,
 }
@@ -67,7 +80,7 @@ impl<T> Clone for Buffer<T> {
 
 impl<T> Clone for BufferSlice<T> {
     fn clone(&self) -> Self {
-        BufferSlice { memory: Arc::clone(&self.memory), start: self.start, len: self.len, element: PhantomData }
+        BufferSlice { memory: self.memory.another(), start: self.start, len: self.len, element: PhantomData }
     }
 }
 
@@ -103,10 +116,10 @@ impl<T: Pod> Buffer<T> {
 
     /// The buffer's device and memory, for a free that is ordered by whoever takes them.
     pub(crate) fn into_unexposed(self) -> (Arc<DeviceShared>, Arc<PoolBlock>) {
-        let memory = &self.whole.memory;
+        let whole = &self.whole.memory.whole;
         // Relaxed: the drop that reads it comes after, through the last reference.
-        memory.exposed.store(false, Ordering::Relaxed);
-        (Arc::clone(&memory.device), Arc::clone(&memory.block))
+        whole.exposed.store(false, Ordering::Relaxed);
+        (Arc::clone(&whole.device), Arc::clone(&whole.block))
     }
 
     /// As a launch argument that the kernel only reads.
@@ -139,7 +152,7 @@ impl<T: Pod> BufferSlice<T> {
     /// The address is known outside of the runtime from now on.
     pub(crate) fn expose(&self) {
         // Relaxed: the drop that reads it comes after, through the last reference.
-        self.memory.exposed.store(true, Ordering::Relaxed);
+        self.memory.whole.exposed.store(true, Ordering::Relaxed);
     }
 
     /// The device address of the first element.
@@ -246,19 +259,21 @@ impl<T: Pod> BufferSlice<T> {
     }
 
     pub(crate) fn tag(&self) -> DeviceTag {
-        self.memory.tag()
+        self.memory.tag
     }
 }
 
 impl<T> From<&Buffer<T>> for BufferSlice<T> {
     fn from(buffer: &Buffer<T>) -> Self {
-        buffer.whole.clone()
+        (&buffer.whole).into()
     }
 }
 
 impl<T> From<&BufferSlice<T>> for BufferSlice<T> {
+    /// For an operation of the one who has the slice: the count is the slice's.
     fn from(slice: &BufferSlice<T>) -> Self {
-        slice.clone()
+        let BufferSlice { ref memory, start, len, element } = *slice;
+        BufferSlice { memory: Arc::clone(memory), start, len, element }
     }
 }
 

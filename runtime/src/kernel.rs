@@ -5,13 +5,20 @@ use std::sync::Arc;
 use crate::backend::LoadedKernel;
 use crate::device::DeviceTag;
 
-/// A kernel; made by [`Module::kernel`](crate::Module::kernel). Clones are the same kernel, and keep its module loaded.
-#[derive(Clone)]
+/// A kernel; made by [`Module::kernel`](crate::Module::kernel). Clones are the same kernel, and keep its module loaded. Each
+/// counts its launches by itself: tasks on several threads that launch it do best with a clone each.
 pub struct Kernel {
+    /// Of this handle alone, so that tasks do not contend for the count of its users.
     pub(crate) loaded: Arc<LoadedKernel>,
     pub(crate) tag: DeviceTag,
     /// Its launches may be merged with others.
     pub(crate) merges: bool,
+}
+
+impl Clone for Kernel {
+    fn clone(&self) -> Self {
+        Kernel { loaded: Arc::new((*self.loaded).clone()), ..*self }
+    }
 }
 
 /// Whether launches of a kernel are merged with others of its kind into one.

@@ -49,16 +49,11 @@ impl<'a> Launching<'a> {
     #[cold]
     fn poll_for_room(&mut self, checked: Option<CheckedLaunch>, cx: &mut Context<'_>) -> Poll<Result<Completion>> {
         let StreamCore { engine, shared } = &*self.stream.inner.core;
-        loop {
-            let room = self.room.get_or_insert_with(|| engine.wait_for_room(shared, 1));
-            let permit = ready!(Pin::new(room).poll(cx));
-            self.room = None;
-            match engine.permitted_entry(shared, permit?) {
-                Ok(entry) => return Poll::Ready(Ok(self.push(checked, entry))),
-                Err(Refused::Failed(error)) => return Poll::Ready(Err(error)),
-                Err(Refused::Full(_)) => {}
-            }
-        }
+        let room = self.room.get_or_insert_with(|| engine.wait_for_room(shared, 1));
+        let permit = ready!(Pin::new(room).poll(cx));
+        self.room = None;
+        let entry = engine.permitted_entry(shared, permit?);
+        Poll::Ready(Ok(self.push(checked, entry)))
     }
 }
 

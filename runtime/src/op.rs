@@ -81,6 +81,7 @@ impl OpKind {
 ///
 /// In the order of C with the arguments first: the tag of [`OpKind`] is kept in their first byte, and everything else an
 /// operation may be lies behind it.
+#[derive(Clone)]
 #[repr(C)]
 pub(crate) struct Launch {
     /// The packed arguments (8-byte addresses, naturally aligned scalars).

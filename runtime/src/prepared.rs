@@ -37,15 +37,23 @@ use crate::stream::Stream;
 /// })?;
 /// # Ok::<(), dxg_runtime::Error>(())
 /// ```
-#[derive(Clone)]
 pub struct PreparedLaunch {
-    /// `None`: the grid has a zero in it, and nothing is run.
+    /// Of this handle alone, so that tasks do not contend for the count of its users. `None`: the grid has a zero in it, and
+    /// nothing is run.
     launch: Option<Arc<Prepared>>,
     kernel: Arc<str>,
     tag: DeviceTag,
 }
 
+impl Clone for PreparedLaunch {
+    fn clone(&self) -> Self {
+        let launch = self.launch.as_deref().map(|launch| Arc::new(launch.clone()));
+        PreparedLaunch { launch, kernel: Arc::clone(&self.kernel), tag: self.tag }
+    }
+}
+
 /// What all operations of it share.
+#[derive(Clone)]
 pub(crate) struct Prepared {
     pub(crate) launch: Launch,
     work: Work,

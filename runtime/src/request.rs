@@ -475,7 +475,7 @@ fn check_slots(kernel: &LoadedKernel, signature: &Signature, slots: &[Slot]) -> 
 /// Says which argument does not fit.
 #[cold]
 fn refuse_slots(kernel: &LoadedKernel, signature: &Signature, slots: &[Slot]) -> String {
-    let mut pairs = slots.iter().zip(&kernel.wanted).zip(signature.parameters()).enumerate();
+    let mut pairs = slots.iter().zip(kernel.wanted.iter()).zip(signature.parameters()).enumerate();
     match pairs.find(|(_, ((slot, wanted), _))| !wanted.fits(**slot)) {
         Some((index, ((slot, _), parameter))) if slots.len() == signature.parameters().len() => {
             format!("argument {index} is {slot}; the kernel takes {}", describe_parameter(parameter))

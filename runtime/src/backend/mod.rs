@@ -246,6 +246,7 @@ pub(crate) struct BackendModule {
 pub(crate) type FindKernel = dyn Fn(&str) -> Result<Arc<LoadedKernel>> + Send + Sync;
 
 /// A kernel that can be launched.
+#[derive(Clone)]
 pub(crate) struct LoadedKernel {
     /// The device's number for it; never reused.
     pub id: u64,
@@ -254,7 +255,7 @@ pub(crate) struct LoadedKernel {
     /// Its parameters, where the image tells them.
     pub signature: Option<Arc<Signature>>,
     /// What fits each of them.
-    pub wanted: Box<[Wanted]>,
+    pub wanted: Arc<[Wanted]>,
     /// What its launches may ask for, beside the limits of the device.
     pub limits: KernelLimits,
     /// Whether launches of it are merged.

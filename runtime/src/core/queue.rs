@@ -25,7 +25,7 @@
 use std::ops::Range;
 
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Arc, CachePadded, Mutation, UnsafeCell, mutated};
+use crate::sync::{Arc, CachePadded, Mutation, UnsafeCell, mutated, spin_loop};
 
 /// Rings wrap within a model of a few operations.
 #[cfg(dxg_loom)]
@@ -34,6 +34,8 @@ const CAPACITY_MAX: usize = 2;
 #[cfg(not(dxg_loom))]
 const CAPACITY_MAX: usize = 1 << 31;
 
+/// On lines of its own: neighbours are filled by different threads at the same time.
+#[repr(align(64))]
 struct Slot<T> {
     stamp: AtomicU64,
     /// `None` when published: a tombstone.
@@ -91,6 +93,19 @@ impl<T> EnqueueQueue<T> {
     #[inline]
     pub(crate) fn try_claim(&self) -> Option<Claim<'_, T>> {
         Some(Claim { ring: &self.ring, first: self.ring.claim(1)?, count: 1, filled: 0 })
+    }
+
+    /// As [`EnqueueQueue::try_claim`], for who was let in by an admission that lets in no more than there are slots, each until
+    /// its operation was popped: then the place is free, and no producer has to look at a slot that another is about to fill.
+    #[inline]
+    pub(crate) fn claim_admitted(&self) -> Claim<'_, T> {
+        // AcqRel as in `Ring::claim`, with the same reasons.
+        let first = self.ring.tail.fetch_add(1, Ordering::AcqRel);
+        // Acquire pairs with the Release store in `advance`. Once, unless admission is wrong.
+        while self.ring.slot(first).stamp.load(Ordering::Acquire) != first {
+            spin_loop();
+        }
+        Claim { ring: &self.ring, first, count: 1, filled: 0 }
     }
 
     /// Pushes `n` operations with adjacent tickets, all or none: the consumer sees the first only when all are there.

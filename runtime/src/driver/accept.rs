@@ -95,34 +95,21 @@ impl Engine {
     pub(crate) fn entry<'a>(&'a self, stream: &'a StreamShared) -> Result<Entry<'a>, Refused> {
         self.check_stream(stream)?;
         match stream.gate.try_enter(1) {
-            Ok(permit) => self.permitted_entry(stream, permit),
+            Ok(permit) => Ok(self.permitted_entry(stream, permit)),
             Err(full) => Err(self.no_room(full, 1)),
         }
     }
 
     /// As [`Engine::entry`], waiting for room. Cancel safe, as [`Engine::room`].
     pub(crate) async fn entry_when_room<'a>(&'a self, stream: &'a StreamShared) -> Result<Entry<'a>> {
-        loop {
-            let permit = self.room(stream, 1).await?;
-            match self.permitted_entry(stream, permit) {
-                Ok(entry) => return Ok(entry),
-                Err(Refused::Failed(error)) => return Err(error),
-                Err(Refused::Full(_)) => {}
-            }
-        }
+        Ok(self.permitted_entry(stream, self.room(stream, 1).await?))
     }
 
+    /// A place for one operation that was let in. The queue has a slot for everything that admission lets in, and a slot is free
+    /// once its operation was popped, which is before its room is given back.
     #[inline]
-    pub(crate) fn permitted_entry<'a>(
-        &'a self,
-        stream: &'a StreamShared,
-        permit: Permit<'a>,
-    ) -> Result<Entry<'a>, Refused> {
-        // As in `enqueue_permitted`: never full.
-        match self.queue.try_claim() {
-            Some(claim) => Ok(Entry { engine: self, stream, permit, claim }),
-            None => Err(Refused::Full(Full::Device)),
-        }
+    pub(crate) fn permitted_entry<'a>(&'a self, stream: &'a StreamShared, permit: Permit<'a>) -> Entry<'a> {
+        Entry { engine: self, stream, permit, claim: self.queue.claim_admitted() }
     }
 
     /// Why nothing gets in any more.

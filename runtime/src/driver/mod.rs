@@ -34,7 +34,7 @@ use crate::limits::{Policy, Settings};
 use crate::op::Op;
 use crate::stats::Stats;
 use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use crate::sync::{Clock, Mutation, mutated};
+use crate::sync::{CachePadded, Clock, Mutation, mutated};
 
 mod accept;
 mod attend;
@@ -136,7 +136,7 @@ pub(crate) struct Engine {
     /// Whether there is a refusal: a plain load on the path of every operation.
     refusing: AtomicBool,
     flush_all: AtomicBool,
-    promised: AtomicBool,
+    promised: CachePadded<AtomicBool>,
     patience: Patience,
     phase: AtomicU8,
     closed: Closed,
@@ -144,7 +144,8 @@ pub(crate) struct Engine {
     wake: WakeFd,
     submitters: Submitters,
     pub(crate) memory: Arc<Room>,
-    pub(crate) counters: Counters,
+    /// On lines of their own: they are written all the time, and most of what is beside them is read with every operation.
+    pub(crate) counters: CachePadded<Counters>,
     pub(crate) timeline: observe::TimelineSlot,
     #[cfg(feature = "metrics")]
     meter: meter::Meter,
@@ -186,13 +187,13 @@ impl Engine {
             refusal: ArcSwapOption::empty(),
             refusing: AtomicBool::new(false),
             flush_all: AtomicBool::new(false),
-            promised: AtomicBool::new(false),
+            promised: CachePadded(AtomicBool::new(false)),
             patience: Patience::new(),
             phase: AtomicU8::new(Phase::Open as u8),
             closed: Closed::new(),
             doze: Doze::new(),
             wake: WakeFd::new().map_err(|error| Error::driver("eventfd", error))?,
-            counters: Counters::default(),
+            counters: CachePadded(Counters::default()),
             timeline: observe::TimelineSlot::default(),
             #[cfg(feature = "metrics")]
             meter: meter::Meter::new(backend.info()),

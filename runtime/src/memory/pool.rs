@@ -102,14 +102,24 @@ pub(crate) struct PoolUsage {
     pub largest_free_bytes: u64,
 }
 
-/// A piece of device memory. Returned to the pool when dropped.
+/// A piece of device memory. Returned to the pool when it and all that [share](PoolBlock::share) it are dropped.
 pub(crate) struct PoolBlock {
-    pool: Arc<Shared>,
     address: u64,
     len: u64,
-    reserved: u64,
-    /// `Some` until the drop takes it.
-    place: Option<Place>,
+    hold: Hold,
+}
+
+/// What keeps a block's memory.
+enum Hold {
+    /// The block itself.
+    Place {
+        pool: Arc<Shared>,
+        reserved: u64,
+        /// `Some` until the drop takes it.
+        place: Option<Place>,
+    },
+    /// Another block, which this one stands for.
+    Share(#[cfg_attr(not(test), expect(dead_code, reason = "held for its drop"))] Arc<PoolBlock>),
 }
 
 enum Place {
@@ -156,13 +166,8 @@ impl MemoryPool {
         if before.is_some_and(|(start, live)| start + live.len.max(1) > address && live.block.strong_count() > 0) {
             return None;
         }
-        let block = Arc::new(PoolBlock {
-            pool: self.shared.clone(),
-            address,
-            len,
-            reserved: 0,
-            place: Some(Place::Foreign(owner)),
-        });
+        let hold = Hold::Place { pool: self.shared.clone(), reserved: 0, place: Some(Place::Foreign(owner)) };
+        let block = Arc::new(PoolBlock { address, len, hold });
         state.usage.blocks += 1;
         state.blocks.insert(address, Live { len, block: Arc::downgrade(&block) });
         Some(block)
@@ -255,7 +260,8 @@ impl MemoryPool {
         state.usage.used_bytes += reserved;
         state.usage.peak_used_bytes = state.usage.peak_used_bytes.max(state.usage.used_bytes);
         state.usage.blocks += 1;
-        let block = Arc::new(PoolBlock { pool: self.shared.clone(), address, len, reserved, place: Some(place) });
+        let hold = Hold::Place { pool: self.shared.clone(), reserved, place: Some(place) };
+        let block = Arc::new(PoolBlock { address, len, hold });
         let live = Live { len, block: Arc::downgrade(&block) };
         state.blocks.insert(address, live);
         block
@@ -364,17 +370,27 @@ impl PoolBlock {
         self.len
     }
 
+    /// The same piece with a count of users of its own, for those who would contend for one.
+    pub fn share(this: &Arc<Self>) -> Arc<Self> {
+        Arc::new(PoolBlock { address: this.address, len: this.len, hold: Hold::Share(Arc::clone(this)) })
+    }
+
     /// Whether the block belongs to `pool`.
     #[cfg(test)]
     pub fn belongs_to(&self, pool: &MemoryPool) -> bool {
-        Arc::ptr_eq(&self.pool, &pool.shared)
+        match &self.hold {
+            Hold::Place { pool: own, .. } => Arc::ptr_eq(own, &pool.shared),
+            Hold::Share(block) => block.belongs_to(pool),
+        }
     }
 }
 
 impl Drop for PoolBlock {
     fn drop(&mut self) {
-        if let Some(place) = self.place.take() {
-            self.pool.release(self.address, self.reserved, place);
+        if let Hold::Place { pool, reserved, place } = &mut self.hold
+            && let Some(place) = place.take()
+        {
+            pool.release(self.address, *reserved, place);
         }
     }
 }

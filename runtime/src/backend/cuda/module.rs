@@ -253,7 +253,7 @@ fn kernel(
         id,
         name: name.into(),
         signature: None,
-        wanted: Box::default(),
+        wanted: Arc::default(),
         limits: KernelLimits { max_threads, max_shared_bytes, args_size },
         merge,
         owner: Arc::new(owner),
