@@ -151,14 +151,14 @@ impl Stream {
         if data.is_empty() {
             return Ok(Some(Request::marker().into()));
         }
-        Ok(snapshot(&self.inner.device.host, data, destination)?.map(Ready::from))
+        Ok(snapshot(&self.inner.host, data, destination)?.map(Ready::from))
     }
 
     /// Copies a buffer to the host; waits for room if need be. Await the [`ReadBack`] for the data.
     pub async fn copy_out<T: Pod>(&self, source: impl Into<BufferSlice<T>>) -> Result<ReadBack<T>> {
         let source = source.into();
         self.tag().check("buffer", source.tag())?;
-        let host = &self.inner.device.host;
+        let host = &self.inner.host;
         let (landing, request) = self.inner.core.engine.until_memory(|| landing_for(host, &source)).await?;
         let completion = self.accept(request).await?;
         Ok(ReadBack { completion, landing, len: source.len(), element: PhantomData })
@@ -168,7 +168,7 @@ impl Stream {
     pub fn try_copy_out<T: Pod>(&self, source: impl Into<BufferSlice<T>>) -> Result<ReadBack<T>, TryError> {
         let source = source.into();
         self.tag().check("buffer", source.tag())?;
-        let Some((landing, request)) = landing_for(&self.inner.device.host, &source)? else {
+        let Some((landing, request)) = landing_for(&self.inner.host, &source)? else {
             return Err(TryError::Full { bound: Full::Staging, returned: () });
         };
         let completion = self.try_accept(request)?;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::backend::Backend;
 use crate::core::room::Room;
-use crate::core::staging::{HostRegion, StagingArena, StagingPiece, StagingShare};
+use crate::core::staging::{HostRegion, Returned, StagingArena, StagingShare};
 use crate::error::Result;
 use crate::memory::host::{HostBlock, HostCache, HostUsage};
 use crate::op::Keep;
@@ -21,8 +21,13 @@ const PIECE_ALIGN: usize = 64;
 /// Large transfers in flight take at most this multiple of the staging memory (one alone may take more).
 const LARGE_FACTOR: u64 = 16;
 
-/// The host memory of a device.
+/// The host memory of a device. Every piece counts as a user of it, on the thread that makes it and on the one that gives it back:
+/// with a handle for each stream ([`HostMemory::another`]), streams do not contend for one count.
 pub(crate) struct HostMemory {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
     arena: StagingArena,
     cache: HostCache,
     room: Arc<Room>,
@@ -30,17 +35,16 @@ pub(crate) struct HostMemory {
 
 /// Some host memory, given back when dropped.
 pub(crate) struct HostPiece {
-    place: Option<Place>,
+    hold: Hold,
     ptr: *mut u8,
     len: usize,
     address: u64,
-    memory: Arc<HostMemory>,
 }
 
-/// Held for its drop.
-enum Place {
-    Staged(StagingPiece),
-    Large(HostBlock),
+enum Hold {
+    Staged(StagedBytes),
+    /// Held for its drop.
+    Large(#[expect(dead_code, reason = "held for its drop")] LargeBytes),
 }
 
 // SAFETY: needed because of the pointer. A piece owns its bytes; it may be sent, and shared references to it only read or
@@ -54,9 +58,9 @@ impl HostMemory {
     ///
     /// Who waits for memory is told through `room`.
     pub(crate) fn new(backend: Arc<dyn Backend>, staging_bytes: u64, room: Arc<Room>) -> Result<Arc<Self>> {
+        let of = |arena, cache| Arc::new(HostMemory { shared: Arc::new(Shared { arena, cache, room }) });
         if !backend.info().can_launch {
-            let (arena, cache) = (StagingArena::new(Vec::new(), STAGING_CHUNK), HostCache::new(backend, 0));
-            return Ok(Arc::new(HostMemory { arena, cache, room }));
+            return Ok(of(StagingArena::new(Vec::new(), STAGING_CHUNK), HostCache::new(backend, 0)));
         }
         let bytes = usize::try_from(staging_bytes).unwrap_or(usize::MAX / 2).next_multiple_of(4096);
         let chunk = backend.allocate_host(bytes)?;
@@ -64,41 +68,41 @@ impl HostMemory {
         // and nobody else knows the memory.
         let region = unsafe { HostRegion::new(chunk.ptr, chunk.device_address, chunk.len, Box::new(chunk)) };
         let limit = usize::try_from(staging_bytes.saturating_mul(LARGE_FACTOR)).unwrap_or(usize::MAX);
-        Ok(Arc::new(HostMemory {
-            arena: StagingArena::new(vec![region], STAGING_CHUNK.min(bytes)),
-            cache: HostCache::new(backend, limit),
-            room,
-        }))
+        Ok(of(StagingArena::new(vec![region], STAGING_CHUNK.min(bytes)), HostCache::new(backend, limit)))
+    }
+
+    /// The same memory with a count of its own.
+    pub(crate) fn another(&self) -> Arc<Self> {
+        Arc::new(HostMemory { shared: Arc::clone(&self.shared) })
     }
 
     /// `len` bytes for a transfer, or `None` where there is no room now.
     pub(crate) fn allocate(self: &Arc<Self>, len: usize) -> Result<Option<HostPiece>> {
-        if len > self.arena.piece_max() {
-            let block = self.cache.try_transfer(len)?;
+        if len > self.shared.arena.piece_max() {
+            let block = self.shared.cache.try_transfer(len)?;
             return Ok(block.map(|block| HostPiece::large(self, block)));
         }
-        Ok(self.arena.alloc(len.max(1), PIECE_ALIGN).map(|piece| HostPiece {
-            ptr: piece.host_ptr(),
+        Ok(self.shared.arena.allot(len.max(1), PIECE_ALIGN).map(|allotment| HostPiece {
+            ptr: allotment.host.as_ptr(),
             len,
-            address: piece.device_address(),
-            place: Some(Place::Staged(piece)),
-            memory: Arc::clone(self),
+            address: allotment.device_address,
+            hold: Hold::Staged(StagedBytes { memory: Arc::clone(self), share: allotment.share }),
         }))
     }
 
     /// `len` bytes that somebody keeps: they do not count as a transfer.
     pub(crate) fn allocate_kept(self: &Arc<Self>, len: usize) -> Result<HostPiece> {
-        Ok(HostPiece::large(self, self.cache.allocate(len)?))
+        Ok(HostPiece::large(self, self.shared.cache.allocate(len)?))
     }
 
     /// Bytes of staging memory, and how many are in use.
     pub(crate) fn staging_usage(&self) -> (u64, u64) {
-        (self.arena.capacity() as u64, self.arena.in_use() as u64)
+        (self.shared.arena.capacity() as u64, self.shared.arena.in_use() as u64)
     }
 
     /// Memory outside of staging.
     pub(crate) fn cache_usage(&self) -> HostUsage {
-        self.cache.usage()
+        self.shared.cache.usage()
     }
 }
 
@@ -108,21 +112,15 @@ impl HostPiece {
             ptr: block.ptr().as_ptr(),
             len: block.len(),
             address: block.device_address(),
-            place: Some(Place::Large(block)),
-            memory: Arc::clone(memory),
+            hold: Hold::Large(LargeBytes { block: Some(block), memory: Arc::clone(memory) }),
         }
     }
 
     /// What an operation keeps of the piece until the device is done with it. No allocation for staged ones.
-    pub(crate) fn into_keep(mut self) -> Keep {
-        match self.place.take() {
-            Some(Place::Staged(piece)) => {
-                Keep::Staged(StagedBytes { memory: Arc::clone(&self.memory), share: piece.into_share() })
-            }
-            place => {
-                self.place = place;
-                Keep::Shared(Arc::new(self))
-            }
+    pub(crate) fn into_keep(self) -> Keep {
+        match self.hold {
+            Hold::Staged(bytes) => Keep::Staged(bytes),
+            Hold::Large(_) => Keep::Shared(Arc::new(self)),
         }
     }
 
@@ -159,34 +157,86 @@ impl HostPiece {
     }
 }
 
-/// The bytes of a staged piece, held for an operation; two words.
+/// The bytes of a staged piece, held for an operation; two words. Given back when dropped.
 pub(crate) struct StagedBytes {
     memory: Arc<HostMemory>,
-    /// Taken by drop.
+    /// Of a byte at least; none once it was taken.
     share: StagingShare,
 }
 
 impl Clone for StagedBytes {
     fn clone(&self) -> Self {
-        StagedBytes { memory: Arc::clone(&self.memory), share: self.memory.arena.share_again(&self.share) }
+        StagedBytes { memory: Arc::clone(&self.memory), share: self.memory.shared.arena.share_again(&self.share) }
     }
 }
 
 impl Drop for StagedBytes {
     fn drop(&mut self) {
-        self.memory.arena.give_back(std::mem::take(&mut self.share));
-        self.memory.room.announce();
+        let share = std::mem::take(&mut self.share);
+        if !share.is_empty() {
+            self.memory.shared.arena.give_back(share);
+            self.memory.shared.room.announce();
+        }
     }
 }
 
-impl Drop for HostPiece {
-    fn drop(&mut self) {
-        match self.place.take() {
-            Some(Place::Staged(piece)) => drop(piece),
-            Some(Place::Large(block)) => drop(block),
-            None => {}
+/// Gives back the pieces of many operations, those of one chunk in one step: what is put in is in nobody's way any more.
+#[derive(Default)]
+pub(crate) struct GivingBack {
+    returned: Returned,
+    memory: Option<Arc<HostMemory>>,
+}
+
+impl GivingBack {
+    /// The bytes are given back with others, when this is dropped or before.
+    pub(crate) fn add(&mut self, bytes: &mut StagedBytes) {
+        let share = std::mem::take(&mut bytes.share);
+        if share.is_empty() {
+            return;
         }
-        self.memory.room.announce();
+        let same = |memory: &Arc<HostMemory>| Arc::ptr_eq(&memory.shared, &bytes.memory.shared);
+        if !self.memory.as_ref().is_some_and(same) {
+            self.end();
+            self.memory = Some(Arc::clone(&bytes.memory));
+        }
+        if let Err(share) = self.returned.add(share) {
+            self.give_back();
+            // Empty now, it takes any share.
+            let _taken = self.returned.add(share);
+        }
+    }
+
+    fn give_back(&mut self) {
+        if let Some(memory) = &self.memory {
+            memory.shared.arena.give_back_all(std::mem::take(&mut self.returned));
+        }
+    }
+
+    fn end(&mut self) {
+        self.give_back();
+        if let Some(memory) = self.memory.take() {
+            memory.shared.room.announce();
+        }
+    }
+}
+
+impl Drop for GivingBack {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// A block of the cache, given back when dropped.
+struct LargeBytes {
+    /// Taken by drop.
+    block: Option<HostBlock>,
+    memory: Arc<HostMemory>,
+}
+
+impl Drop for LargeBytes {
+    fn drop(&mut self) {
+        drop(self.block.take());
+        self.memory.shared.room.announce();
     }
 }
 

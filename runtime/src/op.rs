@@ -197,7 +197,7 @@ pub(crate) enum Keep {
     /// Device memory: freed to its pool when the last user is done, which makes the free stream-ordered.
     Memory(#[expect(dead_code, reason = "held for its drop")] Arc<PoolBlock>),
     /// A piece of staging memory, given back by being dropped.
-    Staged(#[expect(dead_code, reason = "held for its drop")] crate::host_memory::StagedBytes),
+    Staged(crate::host_memory::StagedBytes),
     /// Anything else that is returned by being dropped, shared by its owner.
     Shared(#[expect(dead_code, reason = "held for its drop")] Arc<dyn Any + Send + Sync>),
 }

@@ -264,7 +264,7 @@ pub fn barrier() -> Prepared {
 }
 
 fn host(stream: &Stream) -> &Arc<HostMemory> {
-    &stream.inner.device.host
+    &stream.inner.host
 }
 
 /// Repeats `attempt` whenever staging memory has come back, until it gives something.

@@ -19,6 +19,7 @@ use crate::device::{DeviceShared, DeviceTag};
 use crate::driver::{Engine, Refused, StreamShared, Waiting};
 use crate::error::{Full, Result, TryError};
 use crate::grid::Grid;
+use crate::host_memory::HostMemory;
 use crate::kernel::Kernel;
 use crate::launching::Launching;
 use crate::op::Op;
@@ -65,6 +66,8 @@ pub struct Stream {
 pub(crate) struct StreamInner {
     pub(crate) core: Arc<StreamCore>,
     pub(crate) device: Arc<DeviceShared>,
+    /// The device's, with a count for the pieces of this stream.
+    pub(crate) host: Arc<HostMemory>,
     priority: Priority,
 }
 
@@ -81,7 +84,8 @@ impl Stream {
         }
         let shared = device.engine.add_stream(priority, merges)?;
         let core = Arc::new(StreamCore { engine: Arc::clone(&device.engine), shared });
-        Ok(Stream { inner: Arc::new(StreamInner { core, device: Arc::clone(device), priority }) })
+        let (device, host) = (Arc::clone(device), device.host.another());
+        Ok(Stream { inner: Arc::new(StreamInner { core, device, host, priority }) })
     }
 
     /// Its number, as errors name it.

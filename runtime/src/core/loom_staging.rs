@@ -3,7 +3,8 @@
 use std::ptr::NonNull;
 
 use super::loom_harness::{RACE, explore_within, must_fail};
-use super::staging::{HostRegion, StagingArena, StagingPiece};
+use super::staging::piece::StagingPiece;
+use super::staging::{HostRegion, Returned, StagingArena};
 use crate::sync::{Arc, Mutation, UnsafeCell, thread};
 
 const CHUNK_BYTES: usize = 2;
@@ -110,22 +111,25 @@ fn shared_by_queues() {
     explore_within(
         2,
         "staging_shared_by_queues",
-        "bytes that operations of two queues hold are given out again when the later of the two is done, whichever that is",
+        "bytes that operations of two queues hold are given out again when the later of the two is done, whichever that is, and a \
+         queue that gives back several pieces in one step loses none",
         || {
             let memory = Arc::new(Memory::new());
-            let piece = memory.stage(CHUNK_BYTES, 1).expect("an empty arena has room");
-            let start = piece.device_address() as usize;
-            let share = piece.into_share();
-            let again = memory.arena.share_again(&share);
-            let queues: Vec<_> = [share, again]
+            let [first, second] = [1, 1].map(|value| memory.stage(1, value).expect("an empty arena has room"));
+            let start = first.device_address() as usize;
+            let shares = [first.into_share(), second.into_share()];
+            let again = shares.each_ref().map(|share| memory.arena.share_again(share));
+            let queues: Vec<_> = [shares, again]
                 .into_iter()
-                .map(|share| {
+                .map(|shares| {
                     let memory = memory.clone();
                     thread::spawn(move || {
                         // SAFETY: needed to reach the cell; that nobody writes it at this time is what the model checks.
                         let value = memory.cells[start].with(|byte| unsafe { *byte });
                         assert_eq!(value, 1, "a piece was overwritten");
-                        memory.arena.give_back(share);
+                        let mut returned = Returned::default();
+                        shares.into_iter().for_each(|share| returned.add(share).expect("one chunk, two pieces"));
+                        memory.arena.give_back_all(returned);
                     })
                 })
                 .collect();

@@ -14,6 +14,7 @@
 //! | field | written by | read by |
 //! | --- | --- | --- |
 //! | chunk word | everybody, by read-modify-write; set to zero only under the `free` lock, when it has no pieces | everybody |
+//! | a chunk's `in_use` | everybody, beside the word; a figure to tell, nothing depends on it | everybody |
 //! | `current` | holders of the `free` lock | everybody |
 //! | `free`: recycled chunks | holders of its lock | holders of its lock |
 
@@ -63,12 +64,15 @@ struct Shared {
     chunk_bytes: usize,
     current: CachePadded<AtomicUsize>,
     free: Mutex<Vec<usize>>,
-    in_use: CachePadded<AtomicUsize>,
     _owners: Vec<Box<dyn Any + Send + Sync>>,
 }
 
+/// On a line of its own.
+#[repr(align(64))]
 struct Chunk {
     word: AtomicU64,
+    /// Bytes in living pieces.
+    in_use: AtomicUsize,
     host: NonNull<u8>,
     device_address: u64,
 }
@@ -79,19 +83,52 @@ unsafe impl Send for Shared {}
 // SAFETY: as above.
 unsafe impl Sync for Shared {}
 
-/// Some bytes of the arena, given back when dropped.
-pub(crate) struct StagingPiece {
-    shared: Arc<Shared>,
-    chunk: usize,
-    host: NonNull<u8>,
-    device_address: u64,
+/// Bytes of the arena that were given out.
+pub(crate) struct Allotment {
+    /// The right to them.
+    pub share: StagingShare,
+    /// Where the host reaches them; valid until the last share is given back.
+    pub host: NonNull<u8>,
+    /// Where the device does.
+    pub device_address: u64,
+}
+
+/// The right to some bytes: given back with [`StagingArena::give_back`], to the arena that it came from.
+#[derive(Debug, Default)]
+#[must_use = "a share that is not given back keeps its chunk forever"]
+pub(crate) struct StagingShare {
+    chunk: u32,
+    len: u32,
+}
+
+impl StagingShare {
+    /// Whether there is nothing to give back; a piece has a byte at least, so a share that was taken has none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+/// Shares of one chunk that are given back together.
+#[derive(Debug, Default)]
+pub(crate) struct Returned {
+    chunk: u32,
+    pieces: u32,
     len: usize,
 }
 
-// SAFETY: needed because of the pointer. The piece owns its bytes alone, like a boxed slice.
-unsafe impl Send for StagingPiece {}
-// SAFETY: as above; through `&StagingPiece` there are only addresses.
-unsafe impl Sync for StagingPiece {}
+impl Returned {
+    /// Takes a share along; gives it back where it is of another chunk, or where there are too many.
+    pub(crate) fn add(&mut self, share: StagingShare) -> Result<(), StagingShare> {
+        if self.pieces == 0 {
+            self.chunk = share.chunk;
+        } else if self.chunk != share.chunk || self.pieces == u32::MAX {
+            return Err(share);
+        }
+        self.pieces += 1;
+        self.len += share.len as usize;
+        Ok(())
+    }
+}
 
 impl StagingArena {
     /// An arena over `regions`, in chunks of `chunk_bytes` (below 2 GiB; what does not fill a chunk stays unused).
@@ -105,7 +142,7 @@ impl StagingArena {
                 // SAFETY: needed to address inside the region; `offset` is below its length (contract of `HostRegion::new`).
                 let host = unsafe { region.host.add(offset) };
                 let device_address = region.device_address + offset as u64;
-                chunks.push(Chunk { word: AtomicU64::new(RETIRED), host, device_address });
+                chunks.push(Chunk { word: AtomicU64::new(RETIRED), in_use: AtomicUsize::new(0), host, device_address });
             }
             owners.push(region.owner);
         }
@@ -116,7 +153,6 @@ impl StagingArena {
             chunk_bytes,
             current: CachePadded(AtomicUsize::new(0)),
             free: Mutex::new(free),
-            in_use: CachePadded(AtomicUsize::new(0)),
             _owners: owners,
         };
         Self { shared: Arc::new(shared) }
@@ -134,12 +170,12 @@ impl StagingArena {
 
     /// Bytes in living pieces.
     pub(crate) fn in_use(&self) -> usize {
-        self.shared.in_use.load(Ordering::Relaxed)
+        self.shared.chunks.iter().map(|chunk| chunk.in_use.load(Ordering::Relaxed)).sum()
     }
 
     /// A piece of `len` bytes whose device address is a multiple of `align` (a power of two). `None`: no room now, or never if
     /// `len` is above [`StagingArena::piece_max`].
-    pub(crate) fn alloc(&self, len: usize, align: usize) -> Option<StagingPiece> {
+    pub(crate) fn allot(&self, len: usize, align: usize) -> Option<Allotment> {
         debug_assert!(align.is_power_of_two());
         let shared = &self.shared;
         if len > self.piece_max() {
@@ -149,15 +185,16 @@ impl StagingArena {
             // Acquire pairs with the Release store in `advance`.
             let index = shared.current.load(Ordering::Acquire);
             if let Some(offset) = shared.chunks.get(index)?.give_out(len, align, shared.chunk_bytes) {
-                shared.in_use.fetch_add(len, Ordering::Relaxed);
                 let chunk = &shared.chunks[index];
-                return Some(StagingPiece {
-                    shared: shared.clone(),
-                    chunk: index,
+                // An empty piece has a byte, so that there are never more pieces than bytes.
+                let len = len.max(1);
+                chunk.in_use.fetch_add(len, Ordering::Relaxed);
+                return Some(Allotment {
+                    // A chunk is below 2 GiB, and there are no more chunks than bytes of memory over bytes of a chunk.
+                    share: StagingShare { chunk: index as u32, len: len as u32 },
                     // SAFETY: needed to address inside the chunk; `give_out` keeps offset + len inside it.
                     host: unsafe { chunk.host.add(offset) },
                     device_address: chunk.device_address + offset as u64,
-                    len,
                 });
             }
             if !shared.advance(index, len, align) {
@@ -172,7 +209,7 @@ impl Chunk {
     fn fit(&self, word: u64, len: usize, align: usize, chunk_bytes: usize) -> Option<(usize, usize)> {
         let align = align as u64;
         let start = (self.device_address + (word & OFFSET)).checked_next_multiple_of(align)? - self.device_address;
-        // An empty piece takes a byte, so that there are never more pieces than bytes.
+        // As in `allot`.
         let end = start.checked_add(len.max(1) as u64)?;
         (word & RETIRED == 0 && end <= chunk_bytes as u64).then_some((start as usize, end as usize))
     }
@@ -206,8 +243,8 @@ impl Shared {
                 // It was recycled in the meantime.
                 return true;
             }
-            // Acquire pairs with the Release in `StagingPiece::drop`: with no piece left, all of its users are done. From here on
-            // nothing is given out, so whoever brings the number of pieces to zero, here or in `drop`, recycles it alone.
+            // Acquire pairs with the Release in `free_pieces`: with no piece left, all of its users are done. From here on nothing
+            // is given out, so whoever brings the number of pieces to zero, here or there, recycles it alone.
             let word = chunk.word.fetch_or(RETIRED, Ordering::Acquire);
             if mutated(Mutation::StagingRecycleEarly) || word & !OFFSET == 0 {
                 free.push(seen);
@@ -223,71 +260,11 @@ impl Shared {
     }
 }
 
-impl StagingPiece {
-    /// Where the host reaches the bytes; valid as long as the piece lives.
-    pub(crate) fn host_ptr(&self) -> *mut u8 {
-        self.host.as_ptr()
-    }
-
-    /// Where the device reaches them.
-    pub(crate) fn device_address(&self) -> u64 {
-        self.device_address
-    }
-
-    /// Bytes.
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Copies `data` into the piece, from its byte `at` on. Panics if it does not fit: the caller asked for the length.
-    #[cfg(test)]
-    pub(crate) fn write(&mut self, at: usize, data: &[u8]) {
-        assert!(
-            at <= self.len && data.len() <= self.len - at,
-            "{} bytes at {at} of a piece of {}",
-            data.len(),
-            self.len
-        );
-        // SAFETY: needed because the memory is shared with the device. The range is inside the piece (asserted), which is
-        // borrowed exclusively and owns its bytes; the data is another allocation.
-        unsafe { self.host.as_ptr().add(at).copy_from_nonoverlapping(data.as_ptr(), data.len()) };
-    }
-
-    /// Copies the bytes from `at` on out of the piece. Panics if there are not enough: the caller asked for the length.
-    #[cfg(test)]
-    pub(crate) fn read(&self, at: usize, out: &mut [u8]) {
-        assert!(at <= self.len && out.len() <= self.len - at, "{} bytes at {at} of a piece of {}", out.len(), self.len);
-        // SAFETY: needed because the memory is shared with the device. The range is inside the piece (asserted); the runtime
-        // reads a piece only when the device is done with it.
-        unsafe { self.host.as_ptr().add(at).copy_to_nonoverlapping(out.as_mut_ptr(), out.len()) };
-    }
-
-    /// The piece without its addresses, small enough to travel with an operation.
-    pub(crate) fn into_share(self) -> StagingShare {
-        // A chunk is below 2 GiB, and there are no more chunks than bytes of memory over bytes of a chunk.
-        let share = StagingShare { chunk: self.chunk as u32, len: self.len as u32 };
-        let this = std::mem::ManuallyDrop::new(self);
-        // SAFETY: needed to take the one field with a destructor out of a piece whose own is not to run. The piece is not
-        // used or dropped after this, so the reference is dropped once.
-        drop(unsafe { std::ptr::read(&raw const this.shared) });
-        share
-    }
-}
-
-/// The right to the bytes of a piece: given back with [`StagingArena::give_back`], to the arena that it came from.
-#[derive(Debug, Default)]
-#[must_use = "a share that is not given back keeps its chunk forever"]
-pub(crate) struct StagingShare {
-    chunk: u32,
-    len: u32,
-}
-
 impl StagingArena {
     /// A second right to the same bytes.
     pub(crate) fn share_again(&self, share: &StagingShare) -> StagingShare {
         let StagingShare { chunk, len } = *share;
-        self.shared.in_use.fetch_add(len as usize, Ordering::Relaxed);
+        self.shared.chunks[chunk as usize].in_use.fetch_add(len as usize, Ordering::Relaxed);
         // Relaxed: the caller holds a share, so the chunk has a living piece and cannot be recycled meanwhile.
         if !mutated(Mutation::StagingShareUncounted) {
             self.shared.chunks[chunk as usize].word.fetch_add(PIECE, Ordering::Relaxed);
@@ -297,32 +274,106 @@ impl StagingArena {
 
     /// Ends a share of this arena.
     pub(crate) fn give_back(&self, share: StagingShare) {
-        self.shared.free_piece(share.chunk as usize, share.len as usize);
+        self.shared.free_pieces(share.chunk as usize, 1, share.len as usize);
     }
-}
 
-impl Drop for StagingPiece {
-    fn drop(&mut self) {
-        self.shared.free_piece(self.chunk, self.len);
+    /// Ends shares of this arena.
+    pub(crate) fn give_back_all(&self, returned: Returned) {
+        if returned.pieces > 0 {
+            self.shared.free_pieces(returned.chunk as usize, returned.pieces, returned.len);
+        }
     }
 }
 
 impl Shared {
-    fn free_piece(&self, index: usize, len: usize) {
-        self.in_use.fetch_sub(len, Ordering::Relaxed);
+    fn free_pieces(&self, index: usize, pieces: u32, len: usize) {
         let chunk = &self.chunks[index];
+        chunk.in_use.fetch_sub(len, Ordering::Relaxed);
+        let pieces = u64::from(pieces) * PIECE;
         let order = if mutated(Mutation::StagingFreeRelaxed) { Ordering::Relaxed } else { Ordering::AcqRel };
-        // Release: this piece's use is over before the chunk is used again. Acquire: the last one passes on what the others
+        // Release: the pieces' use is over before the chunk is used again. Acquire: the last one passes on what the others
         // released. Both pair with each other and with the `fetch_or` in `advance`.
-        let word = chunk.word.fetch_sub(PIECE, order) - PIECE;
+        let word = chunk.word.fetch_sub(pieces, order) - pieces;
         if word & !OFFSET == RETIRED {
             self.free.lock().push(index);
         }
     }
 }
 
+#[cfg(test)]
+pub(crate) mod piece {
+    //! A piece as tests and models hold it: given back when it is dropped.
+
+    use super::*;
+
+    pub(crate) struct StagingPiece {
+        shared: Arc<Shared>,
+        share: StagingShare,
+        host: NonNull<u8>,
+        device_address: u64,
+        len: usize,
+    }
+
+    // SAFETY: needed because of the pointer. The piece owns its bytes alone, like a boxed slice.
+    unsafe impl Send for StagingPiece {}
+    // SAFETY: as above; through `&StagingPiece` there are only addresses and reads.
+    unsafe impl Sync for StagingPiece {}
+
+    impl StagingArena {
+        /// As [`StagingArena::allot`].
+        pub(crate) fn alloc(&self, len: usize, align: usize) -> Option<StagingPiece> {
+            let Allotment { share, host, device_address } = self.allot(len, align)?;
+            Some(StagingPiece { shared: self.shared.clone(), share, host, device_address, len })
+        }
+    }
+
+    impl StagingPiece {
+        /// Where the device reaches the bytes.
+        pub(crate) fn device_address(&self) -> u64 {
+            self.device_address
+        }
+
+        /// Bytes.
+        pub(crate) fn len(&self) -> usize {
+            self.len
+        }
+
+        /// Copies `data` into the piece, from its byte `at` on.
+        #[cfg(not(dxg_loom))]
+        pub(crate) fn write(&mut self, at: usize, data: &[u8]) {
+            assert!(at <= self.len() && data.len() <= self.len() - at);
+            // SAFETY: needed because the memory is shared with the device. The range is inside the piece (asserted), which is
+            // borrowed exclusively and owns its bytes; the data is another allocation.
+            unsafe { self.host.as_ptr().add(at).copy_from_nonoverlapping(data.as_ptr(), data.len()) };
+        }
+
+        /// Copies the bytes from `at` on out of the piece.
+        #[cfg(not(dxg_loom))]
+        pub(crate) fn read(&self, at: usize, out: &mut [u8]) {
+            assert!(at <= self.len() && out.len() <= self.len() - at);
+            // SAFETY: needed because the memory is shared with the device. The range is inside the piece (asserted).
+            unsafe { self.host.as_ptr().add(at).copy_to_nonoverlapping(out.as_mut_ptr(), out.len()) };
+        }
+
+        /// The right to the bytes alone.
+        pub(crate) fn into_share(mut self) -> StagingShare {
+            // Nothing is left for the drop.
+            std::mem::take(&mut self.share)
+        }
+    }
+
+    impl Drop for StagingPiece {
+        fn drop(&mut self) {
+            if !self.share.is_empty() {
+                self.shared.free_pieces(self.share.chunk as usize, 1, self.share.len as usize);
+            }
+        }
+    }
+}
+
 #[cfg(all(test, not(dxg_loom)))]
 mod tests {
+    use super::piece::StagingPiece;
     use super::*;
 
     /// An arena over heap memory, with device addresses from `device_address` on.

@@ -6,10 +6,14 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use dxg_scheduler::Operation;
+
 use super::Engine;
 use super::state::State;
 use crate::core::admission::Bound;
 use crate::error::{Error, Failure, LostCause, LostReason};
+use crate::host_memory::GivingBack;
+use crate::op::{Keep, Op, OpKind};
 use crate::sync::{Mutation, mutated};
 
 impl State {
@@ -76,6 +80,22 @@ pub(super) fn drop_payloads<T>(payloads: &mut Vec<T>) {
         let message = panic_message(&*panic);
         tracing::error!(message, "something that an operation kept alive panicked when it was dropped");
     }
+}
+
+/// As [`drop_payloads`], for operations that are complete: their staging memory goes back in few steps.
+pub(super) fn drop_operations(operations: &mut Vec<Operation<Op>>) {
+    let mut giving_back = GivingBack::default();
+    for operation in operations.iter_mut() {
+        if let OpKind::Copy(kept) = &mut operation.payload.kind {
+            for kept in kept {
+                if let Keep::Staged(bytes) = kept {
+                    giving_back.add(bytes);
+                }
+            }
+        }
+    }
+    drop(giving_back);
+    drop_payloads(operations);
 }
 
 /// What a panic said.

@@ -375,7 +375,7 @@ impl State {
         while let Some(mut operations) = self.scheduler.poll_retired_operations() {
             retired = true;
             self.leave_gates(operations.iter().map(|operation| operation.stream));
-            loss::drop_payloads(&mut operations);
+            loss::drop_operations(&mut operations);
             self.scheduler.give_back(operations);
         }
         if retired {
