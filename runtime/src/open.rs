@@ -22,8 +22,10 @@ use crate::selector::{DeviceKind, Selector};
 const SOFTWARE_DEVICES: u32 = 64;
 
 /// Batches of a CUDA device, unless the limits say otherwise.
-const CUDA_BATCH_OPERATIONS: u32 = 2048;
-const CUDA_BATCH_BYTES: u32 = 512 << 10;
+const CUDA_BATCH_OPERATIONS: u32 = 8192;
+const CUDA_BATCH_BYTES: u32 = 2 << 20;
+/// Its queues, likewise: one thread fills them, and each has pinned memory for the tables of two batches.
+const CUDA_QUEUES: u16 = 8;
 
 /// Settings of a device to be opened; made by [`Device::builder`].
 ///
@@ -194,6 +196,9 @@ impl DeviceBuilder {
         let plain = Limits::default();
         if (self.limits.batch_operations, self.limits.batch_bytes) == (plain.batch_operations, plain.batch_bytes) {
             (self.limits.batch_operations, self.limits.batch_bytes) = (CUDA_BATCH_OPERATIONS, CUDA_BATCH_BYTES);
+        }
+        if self.limits.hardware_queues == plain.hardware_queues {
+            self.limits.hardware_queues = CUDA_QUEUES;
         }
         self
     }

@@ -25,7 +25,7 @@
 use std::ops::Range;
 
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Arc, CachePadded, Mutation, UnsafeCell, mutated, spin_loop};
+use crate::sync::{Arc, CachePadded, Mutation, UnsafeCell, mutated, prefetch, spin_loop};
 
 /// Rings wrap within a model of a few operations.
 #[cfg(dxg_loom)]
@@ -63,7 +63,13 @@ pub(crate) struct EnqueueQueue<T> {
 pub(crate) struct QueueConsumer<T> {
     ring: Arc<Ring<T>>,
     head: u64,
+    /// How far `tail` had come when it was last looked at.
+    claimed: u64,
 }
+
+/// So many slots ahead of the one that is popped are asked for: another core has filled them, and fetching one from there takes as
+/// long as a few operations.
+const AHEAD: u64 = 4;
 
 impl<T> EnqueueQueue<T> {
     /// A queue of at least `capacity` slots (rounded up to a power of two, two at least), and its only consumer.
@@ -74,7 +80,7 @@ impl<T> EnqueueQueue<T> {
             .map(|position| Slot { stamp: AtomicU64::new(position), value: UnsafeCell::new(None) })
             .collect();
         let ring = Arc::new(Ring { tail: CachePadded(AtomicU64::new(0)), head: CachePadded(AtomicU64::new(0)), slots });
-        (Self { ring: ring.clone() }, QueueConsumer { ring, head: 0 })
+        (Self { ring: ring.clone() }, QueueConsumer { ring, head: 0, claimed: 0 })
     }
 
     /// Slots in the ring.
@@ -158,6 +164,7 @@ impl<T> QueueConsumer<T> {
         let capacity = self.ring.slots.len() as u64;
         loop {
             let position = self.head;
+            self.ask_ahead(position);
             let slot = self.ring.slot(position);
             // Acquire pairs with the Release store in `Claim::drop`: the value was written before it.
             if slot.stamp.load(Ordering::Acquire) != position + 1 {
@@ -179,6 +186,22 @@ impl<T> QueueConsumer<T> {
             });
             self.advance(position, capacity);
             return Some(result);
+        }
+    }
+
+    /// Fetches what will be popped soon. Not what is not even claimed: its producer would have to fetch it back.
+    #[inline]
+    fn ask_ahead(&mut self, position: u64) {
+        // A look at `tail` more would only make models longer.
+        if cfg!(dxg_loom) {
+            return;
+        }
+        if position >= self.claimed {
+            // Relaxed: nothing depends on it.
+            self.claimed = self.ring.tail.load(Ordering::Relaxed);
+        }
+        if position + AHEAD < self.claimed {
+            prefetch(self.ring.slot(position + AHEAD));
         }
     }
 

@@ -29,8 +29,9 @@ use crate::error::{Error, Failure, LostCause, LostReason};
 use crate::op::Op;
 use crate::sync::{Mutation, mutated};
 
-/// Operations taken in before fences are looked at again: a flood does not starve completions.
-const DRAIN_BOUND: usize = 1024;
+/// Operations taken in before fences are looked at again: a flood does not starve completions. What is taken in together can merge,
+/// and this many still lie in a core's cache.
+const DRAIN_BOUND: usize = 4096;
 
 /// Rounds of one step: under a steady flood there is always more, and whoever drives has other things to do too.
 const STEP_ROUNDS: usize = 16;

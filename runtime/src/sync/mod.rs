@@ -16,9 +16,13 @@ pub(crate) mod mutation;
 mod park;
 
 #[cfg(dxg_loom)]
-pub(crate) use modelled::{Arc, Clock, Condvar, Mutex, MutexGuard, UnsafeCell, atomic, spin_loop, thread, wake};
+pub(crate) use modelled::{
+    Arc, Clock, Condvar, Mutex, MutexGuard, UnsafeCell, atomic, prefetch, spin_loop, thread, wake,
+};
 #[cfg(not(dxg_loom))]
-pub(crate) use native::{Arc, Clock, Condvar, Mutex, MutexGuard, UnsafeCell, atomic, spin_loop, thread, wake};
+pub(crate) use native::{
+    Arc, Clock, Condvar, Mutex, MutexGuard, UnsafeCell, atomic, prefetch, spin_loop, thread, wake,
+};
 
 pub(crate) use mutation::{Mutation, mutated};
 pub(crate) use park::{block_on, block_on_until};

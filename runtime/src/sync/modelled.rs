@@ -7,6 +7,9 @@ pub(crate) use loom::hint::spin_loop;
 pub(crate) use loom::sync::{Arc, MutexGuard, atomic};
 pub(crate) use loom::thread;
 
+/// Nothing: models have no caches.
+pub(crate) fn prefetch<T>(_value: &T) {}
+
 /// loom's lock, without the poisoning that a model never sees (its panics end the execution).
 #[derive(Debug)]
 pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);

@@ -44,6 +44,22 @@ impl Condvar {
     }
 }
 
+/// Asks for the cache lines of a value that will be looked at soon and that another core may have.
+#[inline(always)]
+pub(crate) fn prefetch<T>(value: &T) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        let first: *const i8 = std::ptr::from_ref(value).cast();
+        for offset in (0..size_of::<T>()).step_by(64) {
+            // SAFETY: needed because the instruction is an intrinsic. It is a hint: nothing is read, and it cannot fault.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(first.wrapping_add(offset)) };
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = value;
+}
+
 /// `UnsafeCell` with loom's accessors.
 #[derive(Debug)]
 pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
