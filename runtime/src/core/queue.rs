@@ -369,6 +369,20 @@ mod tests {
     }
 
     #[test]
+    fn who_was_admitted_takes_the_next_place_among_all_others() {
+        let (queue, mut consumer) = EnqueueQueue::new(4);
+        for lap in 0..5u64 {
+            let first = 4 * lap + 1;
+            assert_eq!(queue.claim_admitted().push(|ticket| ticket), first);
+            assert_eq!(queue.try_push_many(2, |ticket, _| ticket), Some(first + 1..first + 3));
+            drop(queue.claim_admitted());
+            assert_eq!(queue.try_push(|ticket| ticket), None, "its place is taken until it is popped, used or not");
+            let popped: Vec<_> = std::iter::from_fn(|| consumer.pop()).map(|(ticket, _)| ticket).collect();
+            assert_eq!(popped, [first, first + 1, first + 2]);
+        }
+    }
+
+    #[test]
     fn a_panic_while_making_leaves_a_tombstone_only() {
         let (queue, mut consumer) = EnqueueQueue::new(4);
         let counter = std::sync::Arc::new(());

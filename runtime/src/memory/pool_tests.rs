@@ -53,6 +53,21 @@ fn pool(limit: u64) -> (MemoryPool, Arc<FakeState>) {
 const MIB: u64 = 1 << 20;
 
 #[test]
+fn a_block_lives_as_long_as_any_that_shares_it() {
+    let (pool, _) = pool(u64::MAX);
+    let block = pool.allocate(1000).expect("there is room");
+    let (address, share) = (block.address(), PoolBlock::share(&block));
+    assert_eq!((share.address(), share.len()), (address, 1000));
+    drop(block);
+    assert_eq!(pool.usage().blocks, 1);
+    let (found, offset) = pool.find(address + 999).expect("it is still there");
+    assert_eq!((found.address(), offset), (address, 999));
+    drop((share, found));
+    assert_eq!(pool.usage().blocks, 0);
+    assert!(pool.find(address).is_none());
+}
+
+#[test]
 fn small_blocks_share_one_chunk_and_never_overlap() {
     let (pool, source) = pool(u64::MAX);
     let blocks: Vec<_> = (0..1000).map(|i| pool.allocate(i * 7).expect("there is room")).collect();
