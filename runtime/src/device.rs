@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::host_buffer::HostBuffer;
 use crate::host_memory::{HostMemory, HostPiece, TimeStamps};
 use crate::info::DeviceInfo;
+use crate::leave::Leaving;
 use crate::limits::{Limits, Policy, Settings};
 use crate::memory::PoolBlock;
 use crate::memory::pool::MemoryPool;
@@ -88,6 +89,8 @@ pub(crate) struct DeviceShared {
     opened: Limits,
     /// Dropped memory whose address was handed out, until what may use it is done.
     retiring: Mutex<Vec<Retiring>>,
+    /// What it writes when it ends, if the environment asks for something.
+    leaving: Option<Leaving>,
 }
 
 struct Retiring {
@@ -208,6 +211,9 @@ impl DeviceShared {
 
 impl Drop for DeviceShared {
     fn drop(&mut self) {
+        if let Some(leaving) = self.leaving.take() {
+            leaving.leave(self);
+        }
         // Nothing is waited for: the engine completes what was accepted, and ends by itself.
         self.engine.close();
     }
@@ -221,13 +227,17 @@ impl Drop for DeviceShared {
 /// # Watching it
 ///
 /// [`Device::stats`] counts, [`Device::report`] says in words what limits the program, and [`Device::record_timeline`] draws it.
-/// Through `tracing` come errors and warnings, and at level `TRACE` (batches and fences in steady state, nothing for a single
-/// operation):
+/// Through `tracing` come errors and warnings, and these spans and events. In steady state there are batches and fences, nothing for a
+/// single operation. A batch is handed over by whoever holds the driver role: where that is a task that waits, `submit` stands inside
+/// of the task's own spans.
 ///
-/// | target | event | fields |
-/// |---|---|---|
-/// | `dxgrt::batch` | `batch submitted` | `id`, `queue`, `operations`, `waves`, `groups`, `bytes`, `ring_bytes`, `fence`, `reason` |
-/// | `dxgrt::progress` | `fence moved` | `queue`, `value` |
+/// | target | level | what | fields |
+/// |---|---|---|---|
+/// | `dxgrt::device` | `DEBUG` | span `open` | `selector`, `policy` |
+/// | `dxgrt::device` | `DEBUG` | span `load` | `selector`, `images` |
+/// | `dxgrt::batch` | `TRACE` | span `submit` | `id`, `queue`, `operations` |
+/// | `dxgrt::batch` | `TRACE` | event `batch submitted` | `id`, `queue`, `operations`, `waves`, `groups`, `bytes`, `ring_bytes`, `fence`, `reason` |
+/// | `dxgrt::progress` | `TRACE` | event `fence moved` | `queue`, `value` |
 ///
 /// With the feature `metrics` the same goes to the `metrics` facade, with the label `device`; install a recorder before the device
 /// is opened:
@@ -282,8 +292,16 @@ impl Device {
                     return Err(error);
                 }
             };
+        let leaving = match Leaving::from_environment(&engine, tag) {
+            Ok(leaving) => leaving,
+            Err(error) => {
+                engine.close();
+                return Err(error);
+            }
+        };
         let shared = DeviceShared {
             tag,
+            leaving,
             engine,
             times: TimeStamps::new(Arc::clone(&host)),
             host,
@@ -336,6 +354,8 @@ impl Device {
     pub fn load(&self, source: &ModuleSource) -> Result<Module> {
         self.shared.engine.check_open()?;
         let images = source.images()?;
+        let selector = tracing::field::display(self.info().selector);
+        let _span = tracing::debug_span!(target: "dxgrt::device", "load", selector, images = images.len()).entered();
         if !self.info().can_launch {
             return Err(cannot_launch("modules cannot be loaded", self.shared.tag));
         }

@@ -184,6 +184,7 @@ impl DeviceBuilder {
                 None => return self.open_preferred(policy),
             },
         };
+        let _span = open_span(selector, policy).entered();
         let builder = if selector.kind() == DeviceKind::Cuda { self.wide() } else { self };
         let settings = Settings { policy, limits: builder.limits };
         let attendant = builder.attendant.clone();
@@ -208,14 +209,18 @@ impl DeviceBuilder {
         let settings = Settings { policy, limits: self.limits };
         let attendant = self.attendant.clone();
         if cuda::count(self.cuda.library.clone()).is_ok() {
+            let selector = Selector::new(DeviceKind::Cuda, 0);
+            let _span = open_span(selector, policy).entered();
             let wide = self.clone().wide();
             let settings = Settings { policy, limits: wide.limits };
-            match wide.backend(Selector::new(DeviceKind::Cuda, 0)) {
+            match wide.backend(selector) {
                 Ok(backend) => return Device::over(backend, settings, attendant),
                 Err(error) => tracing::warn!(%error, "the GPU is not usable; opening the software device"),
             }
         }
-        Device::over(self.backend(Selector::new(DeviceKind::Software, 0))?, settings, attendant)
+        let selector = Selector::new(DeviceKind::Software, 0);
+        let _span = open_span(selector, policy).entered();
+        Device::over(self.backend(selector)?, settings, attendant)
     }
 
     fn backend(self, selector: Selector) -> Result<Arc<dyn Backend>> {
@@ -277,6 +282,11 @@ impl std::fmt::Debug for DeviceBuilder {
             .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
+}
+
+/// Covers the opening of a device.
+fn open_span(selector: Selector, policy: Policy) -> tracing::Span {
+    tracing::debug_span!(target: "dxgrt::device", "open", %selector, %policy)
 }
 
 fn no_device(selector: Selector, reason: String) -> Error {

@@ -6,8 +6,15 @@
 //!
 //! A [`Track`] is a row; slices of one row nest or follow one another, which the caller sees to. Times are nanoseconds,
 //! written as microseconds with three decimals, so that none is lost. Nothing is kept in memory.
+//!
+//! An event is a line, between a first line and a last one that are alike in all documents: documents are joined by lines.
 
 use std::io::{self, Write};
+
+/// How every document begins.
+pub const FIRST_LINE: &str = "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[";
+/// How every document ends.
+pub const LAST_LINE: &str = "]}";
 
 /// A row of the timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +37,8 @@ pub enum Value<'a> {
 pub struct Perfetto<W> {
     out: W,
     first: bool,
+    /// Added to every time.
+    later: u64,
 }
 
 impl<W: Write> Perfetto<W> {
@@ -38,8 +47,14 @@ impl<W: Write> Perfetto<W> {
     /// # Errors
     /// What `out` answers.
     pub fn new(mut out: W) -> io::Result<Self> {
-        out.write_all(b"{\"displayTimeUnit\":\"ns\",\"traceEvents\":[")?;
-        Ok(Perfetto { out, first: true })
+        out.write_all(FIRST_LINE.as_bytes())?;
+        Ok(Perfetto { out, first: true, later: 0 })
+    }
+
+    /// The same document, all of whose times are so many nanoseconds later.
+    pub fn later(mut self, nanos: u64) -> Self {
+        self.later = nanos;
+        self
     }
 
     /// Names a group of rows. Processes are shown in the order of their numbers.
@@ -124,7 +139,7 @@ impl<W: Write> Perfetto<W> {
     /// # Errors
     /// What the output answers.
     pub fn finish(mut self) -> io::Result<W> {
-        self.out.write_all(b"\n]}\n")?;
+        writeln!(self.out, "\n{LAST_LINE}")?;
         self.out.flush()?;
         Ok(self.out)
     }
@@ -141,6 +156,7 @@ impl<W: Write> Perfetto<W> {
     }
 
     fn time(&mut self, key: &str, nanos: u64) -> io::Result<()> {
+        let nanos = if key == "ts" { nanos.saturating_add(self.later) } else { nanos };
         write!(self.out, ",\"{key}\":{}.{:03}", nanos / 1000, nanos % 1000)
     }
 
@@ -199,6 +215,18 @@ mod tests {
         assert_eq!((&events[6]["ph"], &events[6]["args"]["value"]), (&"C".into(), &12.into()));
         assert_eq!((&events[7]["ph"], &events[8]["ph"], &events[8]["bp"]), (&"s".into(), &"f".into(), &"e".into()));
         assert_eq!(events[7]["id"], events[8]["id"]);
+        Ok(())
+    }
+
+    #[test]
+    fn later_moves_times_and_no_durations() -> io::Result<()> {
+        let mut perfetto = Perfetto::new(Vec::new())?.later(1_000_000);
+        let row = perfetto.track(1, 1, "row")?;
+        perfetto.slice(row, "work", 5_000, 7_000, &[])?;
+        let text = String::from_utf8(perfetto.finish()?).expect("UTF-8");
+        assert!(text.contains("\"ts\":1005.000,\"dur\":2.000"), "{text}");
+        let mut lines = text.lines();
+        assert_eq!((lines.next(), lines.last()), (Some(FIRST_LINE), Some(LAST_LINE)), "documents are joined by lines");
         Ok(())
     }
 

@@ -97,5 +97,33 @@ fn a_policy_of_round_trips_is_told_and_little_work_is_not_judged() {
         stream.try_fill(&x, 1u32).expect("room");
     }
     stream.last().wait().expect("done");
-    assert!(device.report().advice.iter().any(|advice| advice.id == "round-trips"), "{}", device.report());
+    let ids: Vec<&str> = device.report().advice.iter().map(|advice| advice.id).collect();
+    assert_eq!(ids, ["policy", "round-trips"], "{}", device.report());
+    assert!(device.report().advice[0].sentence.contains("`one-by-one`: each of 101 operations"), "{}", device.report());
+}
+
+#[test]
+fn kernels_that_cannot_merge_are_named_with_the_reason() {
+    let program = Program::new();
+    let lanes: Vec<_> = (0..64).map(|_| program.lane()).collect();
+    let alone = program.kernel.unmerged();
+    for launch in 0..LAUNCHES {
+        let (stream, x) = &lanes[launch % lanes.len()];
+        stream.try_launch(&alone, 1, args![x.read_write()]).expect("room");
+    }
+    program.device.synchronize_blocking().expect("done");
+    let sentence = program.sentence("cannot-merge");
+    assert!(sentence.contains("`add_one` (400 of 400 launches: the program refuses merging)"), "{sentence}");
+    assert!(!program.ids().contains(&"not-merged"), "{}", program.device.report());
+}
+
+#[test]
+fn prepared_launches_are_looked_at_too() {
+    let program = Program::new();
+    let (stream, x) = program.lane();
+    let prepared = program.device.prepare(&program.kernel, 1, args![x.read_write()]).expect("it fits");
+    for _ in 0..LAUNCHES {
+        futures::executor::block_on(stream.enqueue(&prepared)).expect("room").wait().expect("done");
+    }
+    assert!(program.sentence("not-merged").contains("`add_one` (400 of 400 launches)"));
 }

@@ -123,6 +123,20 @@ fn slices_of_a_row_nest_or_follow_one_another() {
 }
 
 #[test]
+fn prepared_launches_have_their_kernels_name() {
+    let device = device(Parameters::zero());
+    let body = RustKernel::new("nothing").write::<f32>().body(|_| Ok(()));
+    let kernel = device.load(&ModuleSource::new().rust([body])).and_then(|m| m.kernel("nothing")).expect("a kernel");
+    let (stream, x) = (device.stream().expect("a stream"), device.alloc::<f32>(64).expect("memory"));
+    let prepared = device.prepare(&kernel, 1, args![x.write()]).expect("it fits");
+    let recording = device.record_timeline().expect("nobody records");
+    futures::executor::block_on(stream.enqueue(&prepared)).expect("room").wait().expect("done");
+    let mut document = Vec::new();
+    recording.finish(&mut document).expect("a vector takes everything");
+    assert!(String::from_utf8_lossy(&document).contains("\"nothing \u{d7} 1\""), "the engine's slice names it");
+}
+
+#[test]
 fn one_recording_at_a_time_and_an_abandoned_one_ends() {
     let device = device(Parameters::zero());
     let recording = device.record_timeline().expect("nobody records");

@@ -19,6 +19,12 @@ use dxg_runtime::{Device, Kernel, ModuleSource, Parameters, Policy, Result, Rust
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
 
+/// Programs of the book, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/src/kernels.md")]
+#[doc = include_str!("../../docs/src/watching.md")]
+pub struct Book;
+
 /// A software adapter of its own, without modelled latencies, with this policy.
 pub fn open(policy: Policy) -> Result<Device> {
     Device::builder().selector("software").parameters(Parameters::zero()).policy(policy).open()

@@ -1,6 +1,7 @@
 //! NVIDIA's management library, where it is there: loaded when it is asked for, never linked.
 
 use std::ffi::OsStr;
+use std::path::PathBuf;
 
 use nvml_wrapper::Nvml;
 use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor};
@@ -11,8 +12,17 @@ use crate::commands::doctor::root::Root;
 
 const NAME: &str = "libnvidia-ml.so.1";
 
-/// Where it may be: on WSL 2 and in its containers, and where distributions put it.
+/// Names the library's file where it lies in no usual place.
+const VARIABLE: &str = "DXGRT_NVML_LIBRARY";
+
+/// Where it may be: where the variable says, or else on WSL 2 and in its containers, and where distributions put it.
 pub fn places(root: &Root) -> Vec<String> {
+    if root.live
+        && let Some(named) = std::env::var_os(VARIABLE).filter(|named| !named.is_empty())
+    {
+        let named = PathBuf::from(named);
+        return vec![std::path::absolute(&named).unwrap_or(named).to_string_lossy().into_owned()];
+    }
     let mut places = vec![format!("/usr/lib/wsl/lib/{NAME}")];
     for package in root.list("/usr/lib/wsl/drivers").unwrap_or_default() {
         places.push(format!("/usr/lib/wsl/drivers/{package}/{NAME}"));

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Commands that this test does not run itself: who does, and what to look for there. `.ci/run` runs every step of itself.
-const RUN_ELSEWHERE: [(&str, &str, &str); 23] = [
+const RUN_ELSEWHERE: [(&str, &str, &str); 37] = [
     ("cargo run --release --example digits", ".ci/run", "--example digits"),
     ("cargo run --release --example digits -- --json", ".ci/run", "--example digits -- --json"),
-    ("cargo run --release --example nbody -- --bodies 128", ".ci/run", "for example in nbody matmul requests"),
-    ("cargo run --release --example matmul -- 512", ".ci/run", "for example in nbody matmul requests"),
-    ("cargo run --release --example requests -- --requests 10000", ".ci/run", "for example in nbody matmul requests"),
+    ("cargo run --release --example nbody -- --bodies 128", ".ci/run", "--example nbody -- --bodies 128"),
+    ("cargo run --release --example matmul -- 512", ".ci/run", "--example matmul -- 512"),
+    ("cargo run --release --example requests -- --requests 10000", ".ci/run", "--example requests -- --requests 10000"),
     ("cargo test --workspace", ".ci/run", "cargo test --workspace"),
     (
         "cargo run --release -p dxg-ffi --example install -- --prefix target/dxgrt --try",
@@ -30,9 +30,46 @@ const RUN_ELSEWHERE: [(&str, &str, &str); 23] = [
         ".ci/run",
         "cargo build --release --locked -p dxg-cli -p dxg-preload",
     ),
-    ("target/release/dxgrt run --summary -- ./client", ".ci/run", "run --summary --"),
+    ("target/release/dxgrt run --summary -- ./client", ".ci/run", "run --summary -- \"$work/client\""),
+    (
+        "target/release/dxgrt run --perfetto target/client.json -- ./client",
+        ".ci/run",
+        "run --perfetto \"$work/client.json\" -- \"$work/client\"",
+    ),
     ("target/release/dxgrt selftest --device dxg", ".ci/run", "selftest --device dxg"),
+    ("target/release/dxgrt run -- target/release/dxgrt selftest --device dxg", ".ci/run", "selftest --device dxg"),
+    ("target/release/dxgrt run -- ./client", "runtime/cli/tests/run.rs", "[\"run\", \"--\", &client]"),
+    (
+        "target/release/dxgrt run --trace calls.jsonl -- ./client",
+        "runtime/cli/tests/run.rs",
+        "\"--trace\", &trace, \"--\", &golden",
+    ),
+    ("target/release/dxgrt timeline calls.jsonl", "runtime/cli/tests/run.rs", "[\"timeline\", &trace]"),
+    (
+        "target/release/dxgrt run --async off -- ./client",
+        "runtime/cli/tests/run.rs",
+        "\"--async\", mode, \"--\", &client",
+    ),
+    ("target/release/dxgrt run --params adapter.toml -- ./client", "runtime/cli/tests/run.rs", "\"--params\", &chosen"),
+    (
+        "target/release/dxgrt run --summary -- target/release/dxgrt demo --epochs 1 --latency zero",
+        "runtime/cli/tests/run.rs",
+        "\"run\", \"--summary\", \"--perfetto\", &drawing",
+    ),
+    (
+        "target/release/dxgrt run --perfetto target/run.json -- target/release/dxgrt demo --epochs 1 --latency zero",
+        "runtime/cli/tests/run.rs",
+        "\"run\", \"--summary\", \"--perfetto\", &drawing",
+    ),
     (".ci/python", ".ci/run", ".ci/python"),
+    ("pip install ./ffi/python", ".ci/python", "-m pip wheel -q --disable-pip-version-check --no-deps"),
+    (
+        "pip install './ffi/python[tinygrad]'",
+        ".ci/python",
+        "pip install -q --disable-pip-version-check tinygrad==0.14.0",
+    ),
+    ("DEV=DXG python any_script.py", "ffi/python/tests/test_tinygrad_training.py", "os.environ | {\"DEV\": \"DXG\""),
+    ("python -m tinygrad_dxg.demo", ".ci/python", "-m tinygrad_dxg.demo"),
     (".ci/callgrind", ".ci/run", ".ci/callgrind"),
     (".ci/book", ".ci/run", ".ci/book"),
     ("cargo dxgrt bench", "runtime/cli/tests/bench.rs", "\"bench\", \"--json\", \"--quick\""),
@@ -47,7 +84,8 @@ const RUN_ELSEWHERE: [(&str, &str, &str); 23] = [
         "runtime/cli/tests/tool.rs",
         "\"draw\", &recorded",
     ),
-    ("cargo bench --workspace", ".ci/run", "cargo clippy --workspace --all-targets"),
+    // Once, by `cargo test`: criterion measures only where it is asked to.
+    ("cargo bench --workspace", "runtime/Cargo.toml", "test = true"),
     ("cargo run --release -p dxg-tests --bin replay-goals", ".ci/run", "--bin replay-goals"),
     (
         "cargo dxgrt sweep --svg docs/sweep.svg",
@@ -59,8 +97,19 @@ const RUN_ELSEWHERE: [(&str, &str, &str); 23] = [
         ".ci/run",
         "--features prometheus --example prometheus",
     ),
-    ("cargo install --path runtime/cli --locked", ".ci/book", "cargo install --path runtime/cli --locked"),
+    (
+        "cargo install --path runtime/cli --locked",
+        ".ci/book",
+        "cargo install --path runtime/cli --locked --root \"$target/installed\"",
+    ),
+    ("cp target/release/libdxg_preload.so ~/.cargo/bin/", ".ci/book", "libdxg_preload.so\" \"$target/installed/bin/\""),
 ];
+
+/// Texts beside the book whose commands and links are looked at too.
+const READMES: [&str; 3] = ["README.md", "ffi/preload/README.md", "ffi/python/README.md"];
+
+/// Kinds of blocks that show no commands.
+const NO_COMMANDS: [&str; 5] = ["rust", "c", "python", "toml", "text"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the package lies in the workspace").to_owned()
@@ -70,10 +119,11 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// README and the chapters of the book, by their path from the root.
+/// READMEs and the chapters of the book, by their path from the root.
 fn texts() -> Vec<(String, String)> {
     let root = root();
-    let mut texts = vec![("README.md".to_owned(), read(&root.join("README.md")))];
+    let mut texts: Vec<(String, String)> =
+        READMES.iter().map(|name| ((*name).to_owned(), read(&root.join(name)))).collect();
     for chapter in chapters() {
         let name = format!("docs/src/{chapter}");
         texts.push((name.clone(), read(&root.join(name))));
@@ -129,20 +179,36 @@ fn every_chapter_is_in_the_summary_and_every_link_leads_somewhere() {
     assert!(seen > 20, "only {seen} links: are they still found?");
 }
 
-/// The command lines of a text, and whether they need hardware.
-fn commands(text: &str) -> Vec<(String, bool)> {
+/// A shell's line, by its first word: in text for reading it would be run by nobody.
+fn is_a_command(line: &str) -> bool {
+    let starts =
+        ["cargo ", "dxgrt ", "target/", ".ci/", "./", "pip ", "python ", "docker ", "podman ", "DXGRT_", "DEV="];
+    starts.iter().any(|start| line.starts_with(start))
+}
+
+/// The command lines of a text, and whether they need hardware. Commands that stand where nobody looks are a mistake.
+fn commands(name: &str, text: &str) -> Vec<(String, bool)> {
     let mut commands = Vec::new();
+    for line in text.split("```").step_by(2).flat_map(str::lines).filter(|line| line.starts_with("    ")) {
+        assert!(!is_a_command(line.trim()), "{name}: `{}` is a command: it belongs into a block of `sh`", line.trim());
+    }
     for block in text.split("```").skip(1).step_by(2) {
         let (kind, lines) = block.split_once('\n').unwrap_or((block, ""));
         let hardware = match kind.trim() {
             "sh" => false,
             "sh,needs-hardware" => true,
-            _ => continue,
+            other => {
+                let known = NO_COMMANDS.contains(&other) && !lines.lines().any(is_a_command);
+                assert!(
+                    known,
+                    "{name}: a block of kind `{other}` is no block of `sh`, and shows commands or may show some"
+                );
+                continue;
+            }
         };
         for line in lines.lines() {
-            // What follows two blanks and a sign is a remark.
-            let line = line.split("  #").next().unwrap_or_default().trim();
-            let line = line.split(" # ").next().unwrap_or_default().trim();
+            // What follows a sign is a remark.
+            let line = line.split(" #").next().unwrap_or_default().trim();
             if !line.is_empty() {
                 commands.push((line.to_owned(), hardware));
             }
@@ -151,10 +217,35 @@ fn commands(text: &str) -> Vec<(String, bool)> {
     commands
 }
 
+/// The example, which cargo has built beside this test.
+fn prepare_machines(folder: &str) {
+    let program = Path::new(env!("CARGO_BIN_EXE_dxgrt")).with_file_name("examples").join("prepared-machines");
+    let output = Command::new(&program).arg(folder).current_dir(root()).output();
+    let output = output.unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        run("what prepared-machines prints", line);
+    }
+}
+
+/// The kernel that the book shows is the one of the README, which is compiled and run.
+#[test]
+fn the_kernel_in_c_is_the_tested_one() {
+    let block = |text: &str, start: &str| {
+        let mut blocks = text.split("```c\n").skip(1).filter_map(|rest| rest.split("```").next());
+        blocks.find(|block| block.contains(start)).map(str::to_owned)
+    };
+    let book = block(&read(&root().join("docs/src/kernels.md")), "void add_one(").expect("the chapter shows it");
+    assert_eq!(Some(book), block(&read(&root().join("README.md")), "void add_one("));
+}
+
 fn run(name: &str, line: &str) {
     let words: Vec<&str> = line.split_whitespace().collect();
     let arguments = match words.as_slice() {
         ["cargo", "dxgrt", arguments @ ..] | ["dxgrt", arguments @ ..] => arguments,
+        ["cargo", "run", "-p", "dxg-cli", "--example", "prepared-machines", "--", folder] => {
+            return prepare_machines(folder);
+        }
         _ => panic!(
             "{name}: no test runs `{line}`; add it to the table of this one, or mark its block `sh,needs-hardware`"
         ),
@@ -178,7 +269,7 @@ fn every_command_is_run_or_marked() {
     let mut seen = BTreeSet::new();
     let mut marked = 0;
     for (name, text) in texts() {
-        for (line, hardware) in commands(&text) {
+        for (line, hardware) in commands(&name, &text) {
             if hardware {
                 marked += 1;
             } else if seen.insert(line.clone()) && !RUN_ELSEWHERE.iter().any(|(command, ..)| *command == line) {

@@ -1,133 +1,21 @@
 //! `dxgrt doctor` on prepared machines: folders with the files of a WSL, a container, a plain Linux, each with what it lacks.
 
+mod machines;
+
 use std::collections::BTreeSet;
-use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
+use machines::{CURRENT, Machine, PACKAGE};
 use serde_json::Value;
 
-/// A folder that is `/` of some machine.
-struct Machine {
-    folder: tempfile::TempDir,
-}
-
-const CURRENT: &str = "6.6.87.2-microsoft-standard-WSL2";
-const PACKAGE: &str = "/usr/lib/wsl/drivers/nv_dispi.inf_amd64_1a2b3c";
-
-impl Machine {
-    /// With a kernel of this name, and what every Linux has.
-    fn new(kernel: &str) -> Self {
-        let machine = Machine { folder: tempfile::tempdir().expect("a folder") };
-        machine.write("/proc/sys/kernel/osrelease", format!("{kernel}\n"));
-        machine.write("/proc/meminfo", "MemTotal:       16301504 kB\nMemFree:         9000000 kB\n");
-        machine.limit("unlimited");
-        machine.write("/proc/1/cgroup", "0::/init.scope\n");
-        machine
-    }
-
-    fn wsl(kernel: &str) -> Self {
-        let machine = Machine::new(kernel);
-        machine.write("/dev/dxg", "");
-        machine.chmod("/dev/dxg", 0o666);
-        for library in ["libdxcore.so", "libd3d12.so", "libd3d12core.so", "libcuda.so.1.1", "libnvidia-ml.so.1"] {
-            machine.object(&format!("/usr/lib/wsl/lib/{library}"));
-        }
-        machine.link("/usr/lib/wsl/lib/libcuda.so.1", "libcuda.so.1.1");
-        machine.driver_package();
-        machine.write("/etc/ld.so.conf.d/ld.wsl.conf", "# written by WSL\n/usr/lib/wsl/lib\n");
-        machine.write("/etc/wsl.conf", "[boot]\nsystemd=true\n");
-        for guid in ["6e382d18-3336-4f4b-acc4-2b7703d4df4a", "dde9cbc0-5060-4436-9448-ea1254a5d177"] {
-            machine.write(&format!("/sys/bus/vmbus/drivers/dxgkrnl/{guid}"), "");
-        }
-        machine.write("/sys/module/dxgkrnl/version", "2.0.3\n");
-        machine
-    }
-
-    fn driver_package(&self) {
-        for file in [
-            "libcuda.so.1.1",
-            "libcuda_loader.so",
-            "libnvidia-ml.so.1",
-            "libnvidia-ml_loader.so",
-            "libnvidia-ptxjitcompiler.so.1",
-            "libnvdxgdmal.so.1",
-            "nvcubins.bin",
-        ] {
-            self.object(&format!("{PACKAGE}/{file}"));
-        }
-    }
-
-    /// A container on WSL, with nothing of the GPU.
-    fn container() -> Self {
-        let machine = Machine::new(CURRENT);
-        machine.write("/.dockerenv", "");
-        machine.write("/proc/1/cgroup", "0::/\n");
-        machine
-    }
-
-    fn native_nvidia() -> Self {
-        let machine = Machine::new("6.8.0-60-generic");
-        machine.write(
-            "/proc/driver/nvidia/version",
-            "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.148.08  Release Build\n",
-        );
-        for node in ["nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"] {
-            machine.write(&format!("/dev/{node}"), "");
-        }
-        let folder = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
-        machine.object(&format!("{folder}/libcuda.so.1"));
-        machine.object(&format!("{folder}/libnvidia-ml.so.1"));
-        machine
-    }
-
-    fn path(&self, path: &str) -> PathBuf {
-        self.folder.path().join(path.trim_start_matches('/'))
-    }
-
-    fn write(&self, path: &str, text: impl AsRef<[u8]>) {
-        let path = self.path(path);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-        fs::write(path, text).expect("written");
-    }
-
-    /// The head of a shared object for this processor.
-    fn object(&self, path: &str) {
-        let mut head = [0u8; 64];
-        head[..5].copy_from_slice(b"\x7fELF\x02");
-        head[18] = if cfg!(target_arch = "aarch64") { 183 } else { 62 };
-        self.write(path, head);
-    }
-
-    fn link(&self, path: &str, target: &str) {
-        symlink(target, self.path(path)).expect("linked");
-    }
-
-    fn chmod(&self, path: &str, mode: u32) {
-        fs::set_permissions(self.path(path), fs::Permissions::from_mode(mode)).expect("set");
-    }
-
-    fn remove(&self, path: &str) {
-        let path = self.path(path);
-        if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.expect("removed");
-    }
-
-    fn limit(&self, locked: &str) {
-        let text = format!(
-            "Limit                     Soft Limit   Hard Limit   Units\nMax locked memory         {locked}   {locked}   bytes\n"
-        );
-        self.write("/proc/self/limits", text);
-    }
-
-    fn diagnose(&self) -> Diagnosis {
-        let output = doctor(self.folder.path(), &["--json"]);
-        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-        let document: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
-        let diagnosis = Diagnosis { code: output.status.code().expect("an exit code"), document };
-        diagnosis.is_sound();
-        diagnosis
-    }
+fn diagnose(machine: &Machine) -> Diagnosis {
+    let output = doctor(machine.root(), &["--json"]);
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let document: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
+    let diagnosis = Diagnosis { code: output.status.code().expect("an exit code"), document };
+    diagnosis.is_sound();
+    diagnosis
 }
 
 struct Diagnosis {
@@ -183,7 +71,7 @@ fn doctor(root: &Path, more: &[&str]) -> Output {
 
 #[test]
 fn a_healthy_wsl_has_nothing_to_complain_about() {
-    let diagnosis = Machine::wsl(CURRENT).diagnose();
+    let diagnosis = diagnose(&Machine::wsl(CURRENT));
     assert_eq!(
         (diagnosis.levels("problem"), diagnosis.levels("warning")),
         (vec![], vec![]),
@@ -197,23 +85,19 @@ fn a_healthy_wsl_has_nothing_to_complain_about() {
 
 #[test]
 fn an_old_kernel_is_told_from_one_that_is_merely_not_the_newest() {
-    let old = Machine::wsl("5.4.72-microsoft-standard-WSL2").diagnose();
+    let old = diagnose(&Machine::wsl("5.4.72-microsoft-standard-WSL2"));
     assert_eq!(old.levels("problem"), ["wsl-kernel"]);
     assert!(old.action("wsl-kernel").contains("wsl.exe --update"));
-    let aged = Machine::wsl("5.15.167.4-microsoft-standard-WSL2").diagnose();
+    let aged = diagnose(&Machine::wsl("5.15.167.4-microsoft-standard-WSL2"));
     assert_eq!((aged.levels("problem"), aged.levels("warning")), (vec![], vec!["wsl-kernel"]));
-    let first = Machine::new("4.4.0-19041-Microsoft").diagnose();
+    let first = diagnose(&Machine::new("4.4.0-19041-Microsoft"));
     assert!(first.action("system").contains("--set-version"), "{:#}", first.document);
 }
 
 #[test]
 fn a_container_without_the_device_is_told_how_to_start() {
-    let machine = Machine::container();
-    machine.driver_package();
-    for library in ["libdxcore.so", "libd3d12.so", "libd3d12core.so"] {
-        machine.object(&format!("/usr/lib/wsl/lib/{library}"));
-    }
-    let diagnosis = machine.diagnose();
+    let machine = Machine::container_without_device();
+    let diagnosis = diagnose(&machine);
     assert_eq!(diagnosis.get("container")["found"], "inside Docker");
     assert_eq!(diagnosis.levels("problem"), ["dxg-node"]);
     assert!(diagnosis.action("dxg-node").contains("--device /dev/dxg"));
@@ -223,16 +107,13 @@ fn a_container_without_the_device_is_told_how_to_start() {
 
 #[test]
 fn a_container_without_the_driver_store_is_told_what_to_mount() {
-    let machine = Machine::container();
-    machine.write("/dev/dxg", "");
-    machine.chmod("/dev/dxg", 0o666);
-    machine.object("/usr/lib/wsl/lib/libdxcore.so");
-    let diagnosis = machine.diagnose();
+    let machine = Machine::container_without_driver_store();
+    let diagnosis = diagnose(&machine);
     assert_eq!(diagnosis.levels("problem"), ["driver-store"]);
     assert!(diagnosis.action("driver-store").contains("--volume /usr/lib/wsl:/usr/lib/wsl:ro"));
     assert!(diagnosis.get("container-toolkit")["found"].as_str().expect("a text").contains("libcuda_loader.so"));
     // Nothing at all: started without a GPU.
-    let diagnosis = Machine::container().diagnose();
+    let diagnosis = diagnose(&Machine::container());
     assert_eq!(diagnosis.levels("problem"), ["dxg-node", "container-toolkit", "libdxcore", "driver-store"]);
     assert!(diagnosis.action("container-toolkit").contains("docker run --gpus all"));
 }
@@ -240,13 +121,13 @@ fn a_container_without_the_driver_store_is_told_what_to_mount() {
 #[test]
 fn a_plain_linux_has_the_software_device_only() {
     let machine = Machine::new("6.1.0-28-amd64");
-    let diagnosis = machine.diagnose();
+    let diagnosis = diagnose(&machine);
     assert_eq!(diagnosis.levels("problem"), ["native-gpu"]);
     assert!(diagnosis.action("native-gpu").contains("`software`"));
     assert!(!diagnosis.document.to_string().contains("wsl-kernel"), "nothing of WSL is said");
     machine.write("/dev/dri/renderD128", "");
     assert_eq!(
-        machine.diagnose().levels("problem"),
+        diagnose(&machine).levels("problem"),
         [""; 0],
         "a GPU of another vendor is none of dxgrt's, and no fault"
     );
@@ -255,14 +136,14 @@ fn a_plain_linux_has_the_software_device_only() {
 #[test]
 fn native_nvidia_is_no_business_of_dxg() {
     let machine = Machine::native_nvidia();
-    let diagnosis = machine.diagnose();
+    let diagnosis = diagnose(&machine);
     assert_eq!((diagnosis.levels("problem"), diagnosis.levels("warning")), (vec![], vec![]));
     assert_eq!(diagnosis.get("native-gpu")["found"], "2 NVIDIA GPUs, driver 570.148.08");
     machine.write("/.dockerenv", "");
     for node in ["nvidia0", "nvidia1"] {
         machine.remove(&format!("/dev/{node}"));
     }
-    let diagnosis = machine.diagnose();
+    let diagnosis = diagnose(&machine);
     assert_eq!(diagnosis.levels("problem"), ["native-gpu"]);
     assert!(diagnosis.action("native-gpu").contains("--gpus all"));
 }
@@ -295,7 +176,7 @@ fn each_thing_that_is_amiss_is_found() {
     for (id, level, action, spoil) in cases {
         let machine = Machine::wsl(CURRENT);
         spoil(&machine);
-        let diagnosis = machine.diagnose();
+        let diagnosis = diagnose(&machine);
         assert_eq!(diagnosis.levels(level), [id], "{:#}", diagnosis.document);
         assert!(diagnosis.action(id).contains(action), "{id}: {}", diagnosis.action(id));
     }
@@ -304,7 +185,7 @@ fn each_thing_that_is_amiss_is_found() {
     machine.remove("/usr/lib/wsl/lib/libcuda.so.1.1");
     machine.remove(PACKAGE);
     machine.write("/usr/lib/wsl/drivers/iigd_dch.inf_amd64_77/igd.so", "");
-    let diagnosis = machine.diagnose();
+    let diagnosis = diagnose(&machine);
     assert_eq!(diagnosis.levels("problem"), ["libcuda"]);
     assert!(diagnosis.get("libcuda")["found"].as_str().expect("a text").contains("a link to a file that is not there"));
 }
@@ -314,7 +195,7 @@ fn there_are_at_least_twelve_kinds() {
     let machines = [Machine::wsl(CURRENT), Machine::container(), Machine::native_nvidia()];
     let mut kinds = BTreeSet::new();
     for machine in &machines {
-        for finding in machine.diagnose().findings() {
+        for finding in diagnose(machine).findings() {
             kinds.insert(finding["id"].as_str().expect("a text").to_owned());
         }
     }
@@ -326,7 +207,7 @@ fn there_are_at_least_twelve_kinds() {
 fn people_get_what_matters_first_and_colours_on_demand() {
     let machine = Machine::wsl(CURRENT);
     machine.remove("/dev/dxg");
-    let output = doctor(machine.folder.path(), &[]);
+    let output = doctor(machine.root(), &[]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.starts_with("problem  dxg-node"), "{text}");
     assert!(
@@ -336,7 +217,7 @@ fn people_get_what_matters_first_and_colours_on_demand() {
     assert!(!text.contains('\u{1b}'), "no colours where stdout is no terminal");
     let coloured = |variables: &[(&str, &str)]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dxgrt"));
-        command.arg("doctor").arg("--root").arg(machine.folder.path()).env_remove("NO_COLOR");
+        command.arg("doctor").arg("--root").arg(machine.root()).env_remove("NO_COLOR");
         let output = command.envs(variables.iter().copied()).output().expect("dxgrt starts");
         String::from_utf8_lossy(&output.stdout).contains('\u{1b}')
     };
@@ -345,11 +226,102 @@ fn people_get_what_matters_first_and_colours_on_demand() {
 }
 
 #[test]
+fn six_prepared_machines_are_told_apart() {
+    let verdicts = [
+        ("healthy-wsl", vec![]),
+        ("old-kernel", vec!["wsl-kernel"]),
+        ("container-without-device", vec!["dxg-node"]),
+        ("container-without-driver-store", vec!["driver-store"]),
+        ("plain-linux", vec!["native-gpu"]),
+        ("native-nvidia", vec![]),
+    ];
+    let prepared = Machine::prepared();
+    assert_eq!(prepared.each_ref().map(|(name, _)| *name), verdicts.each_ref().map(|(name, _)| *name));
+    for ((name, machine), (_, problems)) in prepared.iter().zip(&verdicts) {
+        assert_eq!(diagnose(machine).levels("problem"), *problems, "{name}");
+        let human = doctor(machine.root(), &[]);
+        let text = String::from_utf8_lossy(&human.stdout).into_owned();
+        // What is found stands in one column, whatever the level.
+        let columns: BTreeSet<usize> = text
+            .lines()
+            .filter(|line| ["ok ", "note ", "warning ", "problem "].iter().any(|level| line.starts_with(level)))
+            .map(|line| {
+                let after_id = line[9..].find(' ').expect("an id") + 9;
+                after_id + line[after_id..].find(|letter| letter != ' ').expect("a finding")
+            })
+            .collect();
+        assert_eq!(columns.len(), 1, "{name}:\n{text}");
+    }
+}
+
+#[test]
 fn a_wrong_folder_is_a_wrong_command_line() {
-    let output = doctor(Path::new("/no/such/folder"), &[]);
-    assert_eq!(output.status.code(), Some(2));
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("image.tar");
+    std::fs::write(&file, "").expect("written");
+    for (root, why) in [
+        (Path::new("/no/such/folder"), "/no/such/folder: No such file or directory"),
+        (&file, "image.tar: this is a file; unpack an image, and name the folder that holds its /etc and /usr"),
+        (folder.path(), "holds none of dev, etc, proc and usr"),
+    ] {
+        let output = doctor(root, &[]);
+        let sentence = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{sentence}");
+        assert!(sentence.starts_with("error: --root ") && sentence.contains(why), "{sentence}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_said_and_not_taken_for_missing() {
+    let machine = Machine::wsl(CURRENT);
+    // A folder, a pipe that nobody writes into, a file, where the doctor looks for something else.
+    machine.remove("/etc/wsl.conf");
+    std::fs::create_dir(machine.path("/etc/wsl.conf")).expect("made");
+    machine.remove("/proc/meminfo");
+    let pipe = Command::new("mkfifo").arg(machine.path("/proc/meminfo")).status();
+    assert!(pipe.expect("mkfifo starts").success());
+    machine.remove("/sys/bus/vmbus/drivers/dxgkrnl");
+    machine.write("/sys/bus/vmbus/drivers/dxgkrnl", "");
+    let diagnosis = diagnose(&machine);
+    assert_eq!(diagnosis.levels("warning"), ["unreadable"], "{:#}", diagnosis.document);
+    let found = diagnosis.get("unreadable")["found"].as_str().expect("a text");
+    for expected in ["/etc/wsl.conf: it is no file", "/proc/meminfo: it is no file", "dxgkrnl: Not a directory"] {
+        assert!(found.contains(expected), "{found}");
+    }
+    assert!(diagnosis.action("unreadable").contains("sudo"));
+}
+
+/// Root may read everything: there another user looks.
+#[test]
+fn what_this_user_may_not_read_is_said() {
+    use std::os::unix::process::CommandExt;
+    let machine = Machine::wsl(CURRENT);
+    machine.chmod("/etc/wsl.conf", 0o000);
+    machine.chmod("/usr/lib/wsl/drivers", 0o000);
+    machine.chmod("/", 0o755);
+    let program = machine.path("/dxgrt");
+    std::fs::copy(env!("CARGO_BIN_EXE_dxgrt"), &program).expect("copied");
+    let look = || {
+        let mut command = Command::new(&program);
+        command.arg("doctor").arg("--json").arg("--root").arg(machine.root());
+        // SAFETY: asks, and has no arguments.
+        if unsafe { libc::geteuid() } == 0 {
+            command.uid(65534).gid(65534);
+        }
+        command.output().expect("dxgrt starts")
+    };
+    let document: Value = serde_json::from_slice(&look().stdout).expect("one JSON document");
+    let findings = document["findings"].as_array().expect("a list");
+    let found = findings.iter().find(|finding| finding["id"] == "unreadable").expect("it is said")["found"].to_string();
+    assert!(found.contains("/etc/wsl.conf: Permission denied"), "{found}");
+    assert!(found.contains("/usr/lib/wsl/drivers: Permission denied"), "{found}");
+    machine.chmod("/usr/lib/wsl/drivers", 0o755);
+    machine.chmod("/", 0o311);
+    let output = look();
     let sentence = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(sentence.contains("/no/such/folder: it must be a folder"), "{sentence}");
+    assert!(output.status.code() == Some(2) && sentence.contains("Permission denied"), "{sentence}");
+    machine.chmod("/", 0o755);
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn output(arguments: &[&str]) -> Output {
+fn output_of(arguments: &[&str]) -> Output {
     dxgrt(arguments).output().expect("dxgrt starts")
 }
 
@@ -41,6 +41,21 @@ fn a_program_runs_and_its_calls_are_summed_up() {
             assert!(summary.contains(expected), "{expected} is not in\n{summary}");
         }
     }
+    // What limited it, in the words of Device::report.
+    let output = run(&mut dxgrt(&["run", "--summary", "--params", "zero", "--", &client]));
+    let summary = text(&output.stderr);
+    for expected in [
+        "\n  65 submissions and 5 waits by the processor; 68 messages posted, 45 round trips.\n",
+        "\n  - 63 of 65 submissions followed another without a wait between them",
+        "\n  - All 65 submissions went through one queue.",
+    ] {
+        assert!(summary.contains(expected), "{expected} is not in\n{summary}");
+    }
+    // Parameters from a file.
+    let chosen = folder.path().join("adapter.toml").display().to_string();
+    std::fs::write(&chosen, "async_messages = false\n").unwrap();
+    let output = run(&mut dxgrt(&["run", "--summary", "--params", &chosen, "--", &client]));
+    assert!(text(&output.stderr).contains("0 posted, 113 round trips"), "{output:?}");
     // Without a summary dxgrt is the program.
     let plain = run(&mut dxgrt(&["run", "--", &client]));
     assert!(plain.stderr.is_empty() && text(&plain.stdout).starts_with("client: "), "{plain:?}");
@@ -51,24 +66,81 @@ fn a_program_that_ends_badly_or_forks_is_summed_up_too() {
     let folder = tempfile::tempdir().unwrap();
     let golden = compile(folder.path(), "golden").display().to_string();
     let script = format!("{golden} >/dev/null; kill -9 $$");
-    let output = output(&["run", "--summary", "--", "sh", "-c", &script]);
+    let output = output_of(&["run", "--summary", "--", "sh", "-c", &script]);
     assert_eq!(output.status.code(), Some(128 + 9));
     let summary = text(&output.stderr);
     assert!(summary.contains("sh (2 processes)") && summary.contains("OPENSYNCOBJECTFROMNTHANDLE2"), "{summary}");
 }
 
+/// Our own command as a program that uses dxgrt: what its devices did is told and drawn, though nothing in it asks for that.
+#[test]
+fn devices_of_dxgrt_in_the_program_are_told_and_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let drawing = folder.path().join("timeline.json").display().to_string();
+    let demo = [env!("CARGO_BIN_EXE_dxgrt"), "demo", "--epochs", "1", "--latency", "zero"];
+    let command = [&["run", "--summary", "--perfetto", &drawing, "--"][..], &demo].concat();
+    let output = run(&mut dxgrt(&command));
+    assert!(text(&output.stdout).contains("after: batched"), "{output:?}");
+    let summary = text(&output.stderr);
+    assert!(!summary.contains("did not open /dev/dxg"), "{summary}");
+    let devices: Vec<&str> =
+        summary.split("dxgrt: ").filter(|part| part.contains("(`software:0`) of process")).collect();
+    assert_eq!(devices.len(), 2, "{summary}");
+    assert!(devices[0].contains("\n  - The policy is `one-by-one`: each of "), "{summary}");
+    assert!(!devices[1].contains("The policy is") && devices[1].contains(" operations in "), "{summary}");
+    let document: Value = serde_json::from_slice(&std::fs::read(&drawing).expect("written")).expect("JSON");
+    let events = document["traceEvents"].as_array().expect("a list");
+    let names: Vec<&str> = events.iter().filter_map(|event| event["args"]["name"].as_str()).collect();
+    for what in ["tasks that wait", "streams", "scheduler", "submissions", "engines"] {
+        assert_eq!(
+            names.iter().filter(|name| name.ends_with(&format!("(`software:0`): {what}"))).count(),
+            2,
+            "{names:?}"
+        );
+    }
+    let groups: std::collections::BTreeSet<u64> = events.iter().filter_map(|event| event["pid"].as_u64()).collect();
+    assert_eq!(groups.len(), 12, "six groups of rows for each of two devices");
+    // A folder that is not there is said where the device is opened.
+    let refused = dxgrt(&demo[1..]).env("DXGRT_REPORT", "/no/such/folder").output().unwrap();
+    let said = text(&refused.stderr);
+    assert!(
+        refused.status.code() == Some(1) && said.contains("DXGRT_REPORT") && said.contains("/no/such/folder"),
+        "{said}"
+    );
+}
+
+#[test]
+fn calls_of_any_client_are_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let client = compile(folder.path(), "client").display().to_string();
+    let drawing = folder.path().join("calls.json").display().to_string();
+    let output = run(&mut dxgrt(&["run", "--perfetto", &drawing, "--", &client]));
+    assert!(output.stderr.is_empty() && text(&output.stdout).starts_with("client: "), "{output:?}");
+    let document: Value = serde_json::from_slice(&std::fs::read(&drawing).expect("written")).expect("JSON");
+    let events = document["traceEvents"].as_array().expect("a list");
+    let named = |name: &str| events.iter().filter(|event| event["name"] == name).count();
+    assert_eq!(named("SUBMITCOMMANDTOHWQUEUE"), 65);
+    assert_eq!((named("submission, fence 1"), named("submission, fence 65")), (1, 1));
+    assert!(named("ring bytes") > 65 && named("round trips") > 65);
+    // Nothing to draw, and nowhere to draw it.
+    let nothing = output_of(&["run", "--perfetto", &drawing, "--", "true"]);
+    assert!(text(&nothing.stderr).contains("true opened neither /dev/dxg nor a device of dxgrt"), "{nothing:?}");
+    let (code, said) = refused(&mut dxgrt(&["run", "--perfetto", "/no/such/folder/x", "--", "true"]));
+    assert!(code == Some(1) && said.contains("/no/such/folder/x cannot be written"), "{said}");
+}
+
 #[test]
 fn exit_codes_are_the_programs_own() {
     for more in [&["run"][..], &["run", "--summary"]] {
-        let code = |program: &[&str]| output(&[more, &["--"], program].concat()).status.code();
+        let code = |program: &[&str]| output_of(&[more, &["--"], program].concat()).status.code();
         assert_eq!(code(&["sh", "-c", "exit 7"]), Some(7));
         assert_eq!(code(&["/no/such/program"]), Some(127));
         assert_eq!(code(&["/dev/null"]), Some(126));
     }
-    let nothing = output(&["run", "--summary", "--", "true"]);
+    let nothing = output_of(&["run", "--summary", "--", "true"]);
     assert_eq!(text(&nothing.stderr), "dxgrt: true did not open /dev/dxg\n");
     // Options behind the program are the program's.
-    assert_eq!(text(&output(&["run", "--", "echo", "--summary"]).stdout), "--summary\n");
+    assert_eq!(text(&output_of(&["run", "--", "echo", "--summary"]).stdout), "--summary\n");
 }
 
 #[test]
@@ -213,7 +285,7 @@ fn the_self_test_finds_a_defect() {
     let slow = folder.path().join("slow.toml");
     // Paging that is accepted and never done.
     std::fs::write(&slow, "paging_us = 1e9\n").unwrap();
-    let output = output(&["selftest", "--params", slow.to_str().unwrap()]);
+    let output = output_of(&["selftest", "--params", slow.to_str().unwrap()]);
     let report = text(&output.stdout);
     assert!(output.status.code() == Some(1) && report.contains("  FAIL    system memory "), "{report}");
     assert!(report.contains("26 passed, 1 failed"), "{report}");

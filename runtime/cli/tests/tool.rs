@@ -1,5 +1,6 @@
 //! The smaller subcommands from outside: `info`, `demo`, `completions`, `man`, and what `--help` promises.
 
+use std::collections::BTreeSet;
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -18,8 +19,21 @@ fn json(output: &Output) -> Value {
     serde_json::from_str(&text(output)).expect("one JSON document")
 }
 
-const COMMANDS: [&str; 10] =
-    ["bench", "completions", "demo", "doctor", "draw", "info", "man", "replay", "sweep", "help"];
+const COMMANDS: [&str; 13] = [
+    "bench",
+    "completions",
+    "demo",
+    "doctor",
+    "draw",
+    "info",
+    "man",
+    "replay",
+    "run",
+    "selftest",
+    "sweep",
+    "timeline",
+    "help",
+];
 
 #[test]
 fn the_software_device_is_described_with_its_adapter() {
@@ -34,6 +48,21 @@ fn the_software_device_is_described_with_its_adapter() {
     let human = text(&dxgrt(&["info"]));
     assert!(human.starts_with("software:0  dxgrt software adapter\n  launches       yes"), "{human}");
     assert!(human.contains("posted messages; a round trip takes") && human.contains("as modelled"), "{human}");
+    // Values stand in one column; colours are for terminals.
+    let labelled: Vec<&str> = human.lines().filter(|line| line.starts_with("  ")).collect();
+    let aligned =
+        |line: &&str| line.chars().nth(16) == Some(' ') && line.chars().nth(17).is_some_and(|letter| letter != ' ');
+    assert!(labelled.len() > 5 && labelled.iter().all(aligned), "{human}");
+    assert!(!human.contains('\u{1b}'), "no colours where stdout is no terminal");
+    let coloured = |no_color: bool| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dxgrt"));
+        command.arg("info").env("CLICOLOR_FORCE", "1").env_remove("NO_COLOR");
+        if no_color {
+            command.env("NO_COLOR", "1");
+        }
+        text(&command.output().expect("dxgrt starts")).contains('\u{1b}')
+    };
+    assert!(coloured(false) && !coloured(true));
 }
 
 #[test]
@@ -129,6 +158,14 @@ fn help_tells_every_subcommand_and_the_exit_codes() {
     let help = text(&dxgrt(&["--help"]));
     for command in COMMANDS {
         assert!(help.contains(&format!("\n  {command}")), "{help}");
+    }
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names: Vec<&str> = listed.filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(names.iter().collect::<BTreeSet<_>>(), COMMANDS.iter().collect(), "{help}");
+    let book =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/tool.md")).expect("the book");
+    for command in COMMANDS.iter().filter(|command| **command != "help") {
+        assert!(book.contains(&format!("`{command}`")), "the book says nothing of `{command}`");
     }
     assert!(help.contains("Exit codes:\n  0  done") && !help.contains('\u{1b}'), "{help}");
     assert!(text(&dxgrt(&["doctor", "--help"])).contains("Exit codes:"));

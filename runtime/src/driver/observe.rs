@@ -104,6 +104,12 @@ impl Engine {
     }
 }
 
+/// Covers handing a batch over: what happens meanwhile, and in whose task, shows inside of it and around it.
+pub(super) fn submit_span(batch: &Batch<Op>) -> tracing::Span {
+    let (id, queue, operations) = (batch.id.0, batch.queue.0, batch.operations.len());
+    tracing::trace_span!(target: "dxgrt::batch", "submit", id, queue, operations)
+}
+
 /// Tells tracing of a batch.
 fn trace_batch(batch: &Batch<Op>, ring_bytes: u32) {
     tracing::trace!(

@@ -15,7 +15,7 @@ use dxg_scheduler::{Batch, Config, Nanos, Operation, QueueId, Scheduler, StreamI
 use smallvec::SmallVec;
 
 use super::intake::Intake;
-use super::observe::Event;
+use super::observe::{self, Event};
 use super::silence::{Shown, Silence};
 use super::spread::Spread;
 use super::stream::StreamShared;
@@ -411,10 +411,12 @@ impl State {
         while self.unsent || self.scheduler.poll_batch(now, &mut self.batch) {
             let begun = engine.now();
             // One by one means waiting anyway.
-            let sent = match engine.submitters.are_used() && engine.one_by_one().is_none() {
-                true => engine.backend.prepare(&self.batch).map(Sent::Prepared),
-                false => engine.backend.submit(&self.batch).map(Sent::Submitted),
-            };
+            let sent = observe::submit_span(&self.batch).in_scope(|| {
+                match engine.submitters.are_used() && engine.one_by_one().is_none() {
+                    true => engine.backend.prepare(&self.batch).map(Sent::Prepared),
+                    false => engine.backend.submit(&self.batch).map(Sent::Submitted),
+                }
+            });
             match sent {
                 Ok(sent) => {
                     self.unsent = false;

@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dxg_scheduler::{Batch, CopyKind, GroupKind, Hazard};
+use dxg_scheduler::{Batch, CopyKind, GroupKind, Hazard, Work};
 
 use super::Engine;
+use crate::backend::LoadedKernel;
+use crate::kernel::MergeSupport;
 use crate::op::{Keep, Op, OpKind};
 
 /// Kernels told apart; the launches of more are in no sentence.
@@ -25,6 +27,10 @@ pub(crate) struct KernelTally {
     pub(crate) dispatches: u64,
     /// Launches that do not say which memory they touch.
     pub(crate) undeclared: u64,
+    /// Launches that may not be merged, because the program said so.
+    pub(crate) refused: u64,
+    /// Whether the device can merge them.
+    pub(crate) merge: MergeSupport,
 }
 
 /// What became of operations.
@@ -47,19 +53,20 @@ impl Tally {
             let operations = batch.group_operations(group);
             match group.kind {
                 GroupKind::Launch => {
-                    let Some((first, OpKind::Launch(launch))) =
-                        operations.first().map(|first| (first, &first.payload.kind))
-                    else {
-                        continue;
-                    };
+                    let Some(first) = operations.first() else { continue };
+                    // Prepared ones too.
+                    let Some(launch) = first.payload.kind.launch() else { continue };
                     let undeclared = match &first.hazard {
                         Hazard::Ordered => true,
                         Hazard::Declared(accesses) => accesses.is_partial(),
                     };
-                    let Some(kernel) = self.kernel(launch.kernel.id, &launch.kernel.name) else { continue };
-                    kernel.launches += operations.len() as u64;
+                    let refused = matches!(first.work, Work::Launch { merge: None, .. });
+                    let Some(kernel) = self.kernel(&launch.kernel) else { continue };
+                    let launches = operations.len() as u64;
+                    kernel.launches += launches;
                     kernel.dispatches += 1;
-                    kernel.undeclared += if undeclared { operations.len() as u64 } else { 0 };
+                    kernel.undeclared += if undeclared { launches } else { 0 };
+                    kernel.refused += if refused { launches } else { 0 };
                 }
                 GroupKind::Copy(CopyKind::HostToDevice) => {
                     self.copies_in += operations.len() as u64;
@@ -71,13 +78,20 @@ impl Tally {
         }
     }
 
-    fn kernel(&mut self, id: u64, name: &Arc<str>) -> Option<&mut KernelTally> {
-        if self.kernels.get(self.last).is_none_or(|kernel| kernel.id != id) {
-            self.last = match self.kernels.iter().position(|kernel| kernel.id == id) {
+    fn kernel(&mut self, loaded: &LoadedKernel) -> Option<&mut KernelTally> {
+        if self.kernels.get(self.last).is_none_or(|kernel| kernel.id != loaded.id) {
+            self.last = match self.kernels.iter().position(|kernel| kernel.id == loaded.id) {
                 Some(place) => place,
                 None if self.kernels.len() < KERNELS => {
-                    let name = Arc::clone(name);
-                    self.kernels.push(KernelTally { id, name, launches: 0, dispatches: 0, undeclared: 0 });
+                    self.kernels.push(KernelTally {
+                        id: loaded.id,
+                        name: Arc::clone(&loaded.name),
+                        launches: 0,
+                        dispatches: 0,
+                        undeclared: 0,
+                        refused: 0,
+                        merge: loaded.merge.clone(),
+                    });
                     self.kernels.len() - 1
                 }
                 None => return None,

@@ -63,16 +63,22 @@ impl Device {
     /// # Errors
     /// The device is recorded already, or is closed.
     pub fn record_timeline(&self) -> Result<TimelineRecording> {
-        let engine = &self.shared().engine;
-        engine.check_open()?;
-        if !engine.timeline.begin(Box::new(Recorder::new(engine.now()))) {
-            return Err(Error::invalid("this device is being recorded already; finish or drop that recording first"));
-        }
-        Ok(TimelineRecording { engine: Arc::clone(engine), ended: false })
+        TimelineRecording::begin(&self.shared().engine)
     }
 }
 
 impl TimelineRecording {
+    pub(crate) fn begin(engine: &Arc<Engine>) -> Result<TimelineRecording> {
+        engine.check_open()?;
+        if !engine.timeline.begin(Box::new(Recorder::new(engine.now()))) {
+            return Err(Error::invalid(
+                "this device is being recorded already, by another recording or because DXGRT_TIMELINE is set; finish or drop \
+                 that recording first",
+            ));
+        }
+        Ok(TimelineRecording { engine: Arc::clone(engine), ended: false })
+    }
+
     /// Ends the recording and writes it as one document.
     ///
     /// # Errors

@@ -214,7 +214,7 @@ impl Recorder {
             GroupKind::Fill => Unit::Fill,
             GroupKind::Depend | GroupKind::Timestamp | GroupKind::None => return None,
         };
-        let OpKind::Launch(launch) = kind else { return Some((unit, u32::MAX)) };
+        let Some(launch) = kind.launch() else { return Some((unit, u32::MAX)) };
         let next = self.names.len() as u32;
         let number = *self.numbers.entry(launch.kernel.id).or_insert(next);
         if number == next {

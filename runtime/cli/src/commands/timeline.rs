@@ -1,13 +1,16 @@
 //! `dxgrt timeline`: draws what `dxgrt run --trace` has written, for ui.perfetto.dev.
 //!
-//! A process of the program is a group of rows, a thread a row, a call a slice. Lines come in the order in which calls
-//! returned, from several processes; each is looked at by itself.
+//! A process of the program is a group of rows, a thread a row, a call a slice; a second group has a row for each queue, with its
+//! submissions and the values of its fence. Lines come in the order in which calls returned, from several processes; each is
+//! looked at by itself.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter};
-use std::path::PathBuf;
+use std::mem::offset_of;
+use std::path::{Path, PathBuf};
 
+use dxg_io::sys::{d3dkmt_submitcommand, d3dkmt_submitcommandtohwqueue};
 use dxg_runtime::perfetto::{Perfetto, Track, Value};
 use serde::Deserialize;
 
@@ -23,9 +26,12 @@ pub struct Arguments {
     output: Option<PathBuf>,
 }
 
+/// Groups of rows for queues have the number of their process and this: more than any process's.
+const QUEUES: u32 = 8 << 20;
+
 /// One call, as far as it is drawn.
 #[derive(Debug, Deserialize)]
-struct Line {
+pub struct Line {
     pid: u32,
     tid: u32,
     at_ns: u64,
@@ -43,39 +49,80 @@ struct Line {
     ring_bytes: u64,
     #[serde(default)]
     full_ring_sleeps: u64,
+    /// The argument before the call, in hexadecimal digits.
+    #[serde(default)]
+    before: String,
+}
+
+/// A submission, as its argument tells.
+struct Submission {
+    queue: u64,
+    /// The value that the queue's fence gets; none of a context, which has no fence of its own.
+    fence: Option<u64>,
+    command_bytes: u64,
+}
+
+impl Line {
+    /// A little-endian number of the argument; none where it is not written down so far.
+    fn number(&self, at: usize, bytes: usize) -> Option<u64> {
+        let digits = self.before.get(2 * at..2 * (at + bytes))?;
+        Some(u64::from_str_radix(digits, 16).ok()?.swap_bytes() >> (64 - 8 * bytes))
+    }
+
+    fn submission(&self) -> Option<Submission> {
+        if self.ret < 0 {
+            return None;
+        }
+        match self.name.as_str() {
+            "LX_DXSUBMITCOMMANDTOHWQUEUE" => Some(Submission {
+                queue: self.number(offset_of!(d3dkmt_submitcommandtohwqueue, hwqueue), 4)?,
+                fence: Some(self.number(offset_of!(d3dkmt_submitcommandtohwqueue, hwqueue_progress_fence_id), 8)?),
+                command_bytes: self.number(offset_of!(d3dkmt_submitcommandtohwqueue, command_length), 4)?,
+            }),
+            "LX_DXSUBMITCOMMAND" => Some(Submission {
+                queue: self.number(offset_of!(d3dkmt_submitcommand, broadcast_context), 4)?,
+                fence: None,
+                command_bytes: self.number(offset_of!(d3dkmt_submitcommand, command_length), 4)?,
+            }),
+            _ => None,
+        }
+    }
 }
 
 impl Arguments {
     /// Runs the subcommand.
     pub fn run(&self) -> Outcome<Verdict> {
         let output = self.output.clone().unwrap_or_else(|| self.trace.with_extension("perfetto.json"));
-        let lines = self.lines()?;
+        let lines = read(&self.trace)?;
         let unwritable = |error: io::Error| format!("{} cannot be written: {error}", output.display());
         let file = BufWriter::new(File::create(&output).map_err(unwritable)?);
-        draw(&lines, file).map_err(unwritable)?;
+        let begin = lines.iter().map(|line| line.at_ns).min().unwrap_or(0);
+        draw(&lines, begin, file).map_err(unwritable)?;
         crate::output::print_line(&format!("{} calls drawn into {}", lines.len(), output.display()))?;
         Ok(Verdict::Holds)
     }
-
-    fn lines(&self) -> Outcome<Vec<Line>> {
-        let shown = self.trace.display();
-        let file = File::open(&self.trace).map_err(|error| format!("{shown}: {error}"))?;
-        let mut lines = Vec::new();
-        for (number, line) in BufReader::new(file).lines().enumerate() {
-            let line = line.map_err(|error| format!("{shown}, line {}: {error}", number + 1))?;
-            let line = serde_json::from_str(&line)
-                .map_err(|error| format!("{shown}, line {} is not of `dxgrt run --trace`: {error}", number + 1))?;
-            lines.push(line);
-        }
-        Ok(lines)
-    }
 }
 
-fn draw(lines: &[Line], out: impl io::Write) -> io::Result<()> {
-    let begin = lines.iter().map(|line| line.at_ns).min().unwrap_or(0);
+/// The calls of a trace.
+pub fn read(trace: &Path) -> Outcome<Vec<Line>> {
+    let shown = trace.display();
+    let file = File::open(trace).map_err(|error| format!("{shown}: {error}"))?;
+    let mut lines = Vec::new();
+    for (number, line) in BufReader::new(file).lines().enumerate() {
+        let line = line.map_err(|error| format!("{shown}, line {}: {error}", number + 1))?;
+        let line = serde_json::from_str(&line)
+            .map_err(|error| format!("{shown}, line {} is not of `dxgrt run --trace`: {error}", number + 1))?;
+        lines.push(line);
+    }
+    Ok(lines)
+}
+
+/// Draws calls, at their times after `begin`.
+pub fn draw(lines: &[Line], begin: u64, out: impl io::Write) -> io::Result<()> {
     let mut perfetto = Perfetto::new(out)?;
     let mut tracks: HashMap<(u32, u32), Track> = HashMap::new();
-    let mut totals: HashMap<u32, (u64, u64)> = HashMap::new();
+    let mut queues: HashMap<(u32, u64), Track> = HashMap::new();
+    let mut totals: HashMap<u32, [u64; 3]> = HashMap::new();
     for line in lines {
         let track = match tracks.get(&(line.pid, line.tid)) {
             Some(track) => *track,
@@ -88,7 +135,7 @@ fn draw(lines: &[Line], out: impl io::Write) -> io::Result<()> {
                 track
             }
         };
-        let at = line.at_ns - begin;
+        let at = line.at_ns.saturating_sub(begin);
         let end = at.saturating_add(line.took_ns);
         let name = match line.name.strip_prefix("LX_DX") {
             Some(name) => name,
@@ -109,11 +156,33 @@ fn draw(lines: &[Line], out: impl io::Write) -> io::Result<()> {
             values.push(("full_ring_sleeps", Value::Number(line.full_ring_sleeps)));
         }
         perfetto.slice(track, name, at, end, &values)?;
-        let (posted, round_trips) = totals.entry(line.pid).or_default();
-        *posted += line.posted;
-        *round_trips += line.round_trips;
-        perfetto.counter(line.pid, "messages posted", end, *posted)?;
-        perfetto.counter(line.pid, "round trips", end, *round_trips)?;
+        if let Some(submission) = line.submission() {
+            let queue = submission.queue;
+            let row = match queues.get(&(line.pid, queue)) {
+                Some(row) => *row,
+                None => {
+                    let group = QUEUES + line.pid;
+                    if !queues.keys().any(|(process, _)| *process == line.pid) {
+                        perfetto.process(group, &format!("process {}: queues", line.pid))?;
+                    }
+                    let row = perfetto.track(group, queues.len() as u32 + 1, &format!("queue {queue:#x}"))?;
+                    queues.insert((line.pid, queue), row);
+                    row
+                }
+            };
+            let name = match submission.fence {
+                Some(value) => format!("submission, fence {value}"),
+                None => "submission".into(),
+            };
+            perfetto.instant(row, &name, end, &[("command bytes", Value::Number(submission.command_bytes))])?;
+        }
+        let totals = totals.entry(line.pid).or_default();
+        let counted =
+            [("messages posted", line.posted), ("round trips", line.round_trips), ("ring bytes", line.ring_bytes)];
+        for (total, (name, more)) in totals.iter_mut().zip(counted) {
+            *total += more;
+            perfetto.counter(line.pid, name, end, *total)?;
+        }
     }
     perfetto.finish().map(drop)
 }
@@ -131,7 +200,7 @@ mod tests {
         ];
         let lines: Vec<Line> = text.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         let mut out = Vec::new();
-        draw(&lines, &mut out).unwrap();
+        draw(&lines, 900, &mut out).unwrap();
         let document: serde_json::Value = serde_json::from_slice(&out).unwrap();
         let events = document["traceEvents"].as_array().unwrap();
         let slices: Vec<&str> =
@@ -139,5 +208,30 @@ mod tests {
         assert_eq!(slices, ["open", "LOCK2", "0x1234"]);
         let open = events.iter().find(|event| event["name"] == "open").unwrap();
         assert_eq!((open["ts"].as_f64(), open["dur"].as_f64()), (Some(0.1), Some(0.05)));
+    }
+
+    #[test]
+    fn submissions_stand_on_the_rows_of_their_queues() {
+        let argument = |queue: u32, fence: u64, length: u32| {
+            let mut bytes = [0u8; 40];
+            bytes[..4].copy_from_slice(&queue.to_le_bytes());
+            bytes[8..16].copy_from_slice(&fence.to_le_bytes());
+            bytes[24..28].copy_from_slice(&length.to_le_bytes());
+            bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        };
+        let line = |before: &str, ret: i64| {
+            let text = format!(
+                r#"{{"pid":7,"tid":7,"at_ns":10,"took_ns":5,"name":"LX_DXSUBMITCOMMANDTOHWQUEUE","ret":{ret},"errno":0,"before":"{before}"}}"#
+            );
+            serde_json::from_str::<Line>(&text).unwrap()
+        };
+        let good = argument(0x4000_0042, 0x1_0000_0003, 96);
+        // One that failed, and arguments that are cut or no digits.
+        let lines = [line(&good, 0), line(&good, -1), line("40", 0), line(&"z".repeat(80), 0)];
+        let mut out = Vec::new();
+        draw(&lines, 0, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.matches("submission, fence 4294967299").count(), 1, "{text}");
+        assert!(text.contains("queue 0x40000042") && text.contains("\"command bytes\":96"), "{text}");
     }
 }

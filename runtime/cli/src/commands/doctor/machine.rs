@@ -2,7 +2,7 @@
 
 use super::counted;
 use super::finding::{Finding, Level};
-use super::libraries::{CONTAINER_START, DRIVER_STORE, State, WSL_LIBRARIES, file_state};
+use super::libraries::{CONTAINER_START, DRIVER_STORE, State, file_state};
 use super::place::Place;
 use super::root::Root;
 use crate::nvml;
@@ -202,7 +202,8 @@ fn nvml_finding(root: &Root, place: &Place) -> Finding {
     const MEANING: &str = "utilisation, memory, clocks and temperature of NVIDIA GPUs are not shown";
     let mut path = None;
     let mut broken = None;
-    for candidate in nvml::places(root) {
+    let places = nvml::places(root);
+    for candidate in places.clone() {
         match file_state(root, &candidate) {
             State::Whole => path = path.or(Some(candidate)),
             State::Broken(why) => broken = broken.or(Some((candidate, why))),
@@ -216,7 +217,7 @@ fn nvml_finding(root: &Root, place: &Place) -> Finding {
     let Some(path) = path else {
         return match broken {
             Some((path, why)) => say(&path, why, MEANING).but(Level::Warning, again),
-            None => say(&format!("libnvidia-ml.so.1 in {WSL_LIBRARIES} and elsewhere"), "missing".into(), MEANING)
+            None => say(&places.join(", "), "missing".into(), MEANING)
                 .but(Level::Note, "nothing to do without an NVIDIA GPU; with one, see the finding about libcuda"),
         };
     };

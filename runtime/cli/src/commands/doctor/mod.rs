@@ -51,11 +51,12 @@ impl Arguments {
     pub fn run(&self) -> Outcome<Verdict> {
         let root = match &self.root {
             None => Root::live(),
-            Some(folder) if folder.is_dir() => Root::at(folder),
-            Some(folder) => {
-                let sentence = format!("--root {}: it must be a folder that holds a machine's files", folder.display());
-                return Err(WrongCommandLine::new(sentence).into());
-            }
+            Some(folder) => match Root::fault(folder) {
+                None => Root::at(folder),
+                Some(why) => {
+                    return Err(WrongCommandLine::new(format!("--root {}: {why}", folder.display())).into());
+                }
+            },
         };
         let findings = examine(&root);
         let broken = findings.iter().any(|finding| finding.level == Level::Problem);
@@ -79,7 +80,18 @@ fn examine(root: &Root) -> Vec<Finding> {
         findings.push(gpu::devices());
     }
     progress.advance(1);
+    findings.extend(unreadable(&root.unreadable()));
     findings
+}
+
+/// What could not be looked at: nothing of it may be taken for missing in silence.
+fn unreadable(what: &[String]) -> Option<Finding> {
+    let meaning = "the findings take this for missing or silent";
+    let action =
+        "look again as a user who may read it (`sudo dxgrt doctor`); what is of another kind than expected, put right";
+    let looked_at = counted(what.len(), "path");
+    (!what.is_empty())
+        .then(|| Finding::fine("unreadable", looked_at, what.join("; "), meaning).but(Level::Warning, action))
 }
 
 /// For people: what matters first, and what is in order in one line each.

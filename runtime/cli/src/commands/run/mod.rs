@@ -2,25 +2,27 @@
 //!
 //! ```text
 //! dxgrt run ─▶ libdxg_preload.so + parameters ─▶ environment ─▶ the program and whatever it starts
-//!                                                                  │ counts (a mapped file), trace (lines)
-//!                 summary on stderr ◀── when the program has ended ┘
+//!                                                                  │ counts (a mapped file), trace (lines);
+//!                                                                  │ of a program that uses dxgrt, what its devices leave
+//!      summary on stderr, timeline ◀── when the program has ended ─┘
 //! ```
 //!
-//! The program's stdout, stdin and stderr are its own. Without a summary dxgrt becomes the program; with one it stays, passes
-//! signals on, and ends as the program did.
+//! The program's stdout, stdin and stderr are its own. With neither a summary nor a timeline dxgrt becomes the program; with one
+//! it stays, passes signals on, and ends as the program did.
 
 mod child;
+mod left;
 mod library;
 mod summary;
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::ValueEnum;
 use dxg_io::middleware::Ledger;
-use dxg_runtime::Parameters;
+use dxg_runtime::{Parameters, REPORT_VARIABLE, TIMELINE_VARIABLE};
 
 use crate::commands::replay::Switch;
 use crate::commands::{Outcome, Verdict, WrongCommandLine};
@@ -29,9 +31,12 @@ use crate::commands::{Outcome, Verdict, WrongCommandLine};
 #[derive(clap::Args, Debug)]
 #[command(after_help = HELP)]
 pub struct Arguments {
-    /// Print to stderr, when the program has ended, what it asked of /dev/dxg, and what batching would have saved
+    /// Print to stderr, when the program has ended, what it asked of /dev/dxg, what batching would have saved, and what limited it
     #[arg(long)]
     summary: bool,
+    /// Draw the program's calls, and what devices of dxgrt in it did, into this file, for ui.perfetto.dev
+    #[arg(long, value_name = "FILE")]
+    perfetto: Option<PathBuf>,
     /// Write every call into this file, a JSON line each; `dxgrt timeline` draws it
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
@@ -76,24 +81,49 @@ impl Arguments {
         let mut command = Command::new(name);
         command.args(arguments).env("LD_PRELOAD", library::first(&library)?);
         command.env("DXGRT_PRELOAD_PARAMETERS", parameters.to_toml());
+        let unwritable = |path: &Path, error| format!("{} cannot be written: {error}", path.display());
         if let Some(trace) = &self.trace {
-            let unwritable = |error| format!("{} cannot be written: {error}", trace.display());
-            std::fs::File::create(trace).map_err(unwritable)?;
+            std::fs::File::create(trace).map_err(|error| unwritable(trace, error))?;
             command.env("DXGRT_PRELOAD_TRACE", std::path::absolute(trace)?);
         }
-        if !self.summary {
+        if !self.summary && self.perfetto.is_none() {
             let error = command.exec();
             return Ok(child::not_started(name, &error));
         }
         let folder = tempfile::Builder::new().prefix("dxgrt-run-").tempdir()?;
-        let path = folder.path().join("ledger");
-        let ledger = Ledger::create(&path)?;
-        command.env("DXGRT_PRELOAD_LEDGER", &path);
+        let mut ledger = None;
+        if self.summary {
+            let path = folder.path().join("ledger");
+            ledger = Some(Ledger::create(&path)?);
+            command.env("DXGRT_PRELOAD_LEDGER", path);
+            command.env(REPORT_VARIABLE, left::folder(folder.path(), "reports")?);
+        }
+        let mut drawing = None;
+        if let Some(path) = &self.perfetto {
+            // Said before the program runs.
+            drawing = Some((path, std::fs::File::create(path).map_err(|error| unwritable(path, error))?));
+            command.env(TIMELINE_VARIABLE, left::folder(folder.path(), "timelines")?);
+            if self.trace.is_none() {
+                command.env("DXGRT_PRELOAD_TRACE", folder.path().join("trace"));
+            }
+        }
         let ended = match child::run(&mut command) {
             Ok(ended) => ended,
             Err(error) => return Ok(child::not_started(name, &error)),
         };
-        summary::print(&name.to_string_lossy(), &ledger, &parameters);
+        let shown = name.to_string_lossy();
+        if let Some(ledger) = &ledger {
+            summary::print(&shown, ledger, &parameters, &left::texts(&folder.path().join("reports"))?);
+        }
+        if let Some((path, file)) = drawing {
+            let trace = self.trace.clone().unwrap_or_else(|| folder.path().join("trace"));
+            let drawn = left::draw(&trace, &folder.path().join("timelines"), file);
+            if !drawn.map_err(|error| format!("{}: {error}", path.display()))? {
+                crate::output::warn(&format!(
+                    "{shown} opened neither /dev/dxg nor a device of dxgrt: nothing is drawn"
+                ));
+            }
+        }
         Ok(ended)
     }
 

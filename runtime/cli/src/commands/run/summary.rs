@@ -1,20 +1,36 @@
-//! What a program asked of `/dev/dxg`, as text on stderr.
+//! What a program asked of `/dev/dxg`, and what limited it, as text on stderr.
+//!
+//! The words come from one place, `dxg_runtime::Report`: here of the program's calls, and of each device of dxgrt that it opened.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 
 use dxg_io::middleware::{CallStats, Ledger, Savings};
-use dxg_runtime::Parameters;
+use dxg_runtime::{Parameters, Report};
 
 use crate::output::Table;
 
-/// Prints the summary.
-pub fn print(program: &str, ledger: &Ledger, parameters: &Parameters) {
+/// Prints the summary. `reports`: what devices of dxgrt in the program have left, the device in the first line of each.
+pub fn print(program: &str, ledger: &Ledger, parameters: &Parameters, reports: &[String]) {
+    let mut text = calls(program, ledger, parameters);
+    if !reports.is_empty() && ledger.opens_and_closes().0.calls == 0 {
+        text.clear();
+    }
+    for report in reports {
+        let (device, words) = report.split_once('\n').unwrap_or((report, ""));
+        let _ = writeln!(text, "dxgrt: {program}, {device}");
+        text += &indented(words);
+    }
     // Where nobody reads stderr there is nobody to report to.
-    let _unread = std::io::stderr().write_all(text(program, ledger, parameters).as_bytes());
+    let _unread = std::io::stderr().write_all(text.as_bytes());
 }
 
-fn text(program: &str, ledger: &Ledger, parameters: &Parameters) -> String {
+fn indented(words: &str) -> String {
+    words.lines().map(|line| format!("  {line}\n")).collect()
+}
+
+/// What it asked of the node.
+fn calls(program: &str, ledger: &Ledger, parameters: &Parameters) -> String {
     let (opens, closes) = ledger.opens_and_closes();
     if opens.calls == 0 {
         return format!("dxgrt: {program} did not open /dev/dxg\n");
@@ -43,7 +59,7 @@ fn text(program: &str, ledger: &Ledger, parameters: &Parameters) -> String {
         total.posted, total.round_trips, total.payload_bytes, total.ring_bytes, total.doorbells, total.full_ring_sleeps
     );
     saved(&mut out, ledger, parameters);
-    out
+    out + &indented(&Report::of_calls(ledger).to_string())
 }
 
 fn row(table: &mut Table, name: &str, call: &CallStats) {
@@ -79,26 +95,28 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn the_text_names_calls_messages_and_savings() {
+    fn the_text_names_calls_messages_savings_and_what_limited_it() {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::create(&folder.path().join("ledger")).unwrap();
         let parameters = Parameters::default();
-        assert_eq!(text("./client", &ledger, &parameters), "dxgrt: ./client did not open /dev/dxg\n");
+        assert_eq!(calls("./client", &ledger, &parameters), "dxgrt: ./client did not open /dev/dxg\n");
         let took = Duration::from_micros(3);
         ledger.add_process();
         ledger.add_open(&RawOutcome::success().with_traffic(Traffic::round_trip(584)), took);
-        for _ in 0..10 {
+        for _ in 0..100 {
             let posted = RawOutcome::success().with_traffic(Traffic::posted(96));
             ledger.add(sys::LX_DXSUBMITCOMMANDTOHWQUEUE, &posted, took);
         }
-        let text = text("./client", &ledger, &parameters);
+        let text = calls("./client", &ledger, &parameters);
         for expected in [
             "./client (1 process)",
             "SUBMITCOMMANDTOHWQUEUE",
-            "10 posted, 1 round trips;",
-            "10 submissions could have been 1;",
-            // Nine at 1 + 2 + 4.3 µs.
-            "65.7 µs at the modelled latencies",
+            "100 posted, 1 round trips;",
+            "100 submissions could have been 1;",
+            // 99 at 1 + 2 + 4.3 µs.
+            "722.7 µs at the modelled latencies",
+            "\n  100 submissions and 0 waits by the processor; 100 messages posted, 1 round trips.",
+            "\n  - 99 of 100 submissions followed another without a wait between them",
         ] {
             assert!(text.contains(expected), "{expected} is not in\n{text}");
         }

@@ -1,84 +1,47 @@
-//! Advice from a run: what limited this program, in words, with the numbers behind each sentence.
+//! Advice to a program that uses dxgrt: what its device counted.
 //!
 //! ```text
 //! Stats, tally of kernels and copies ─▶ one rule for each thing that programs do against themselves ─▶ Report
 //! ```
 
-use std::fmt;
-
+use super::{Advice, FEW, Report, full_ring, percent};
 use crate::device::Device;
-use crate::driver::Tally;
+use crate::driver::{KernelTally, Tally};
+use crate::kernel::MergeSupport;
+use crate::limits::Policy;
 use crate::stats::Stats;
 
-/// With fewer operations nothing can be said.
-const FEW: u64 = 64;
 /// Kernels that are named for the same reason.
 const NAMED: usize = 3;
-
-/// What a device did, and what could be done better.
-///
-/// ```
-/// use dxg_runtime::{Device, Parameters};
-/// let device = Device::builder().selector("software").parameters(Parameters::zero()).open()?;
-/// let (stream, buffer) = (device.stream()?, device.alloc::<u32>(64)?);
-/// for value in 0..100u32 {
-///     stream.try_fill(&buffer, value)?.wait()?; // waits after every operation
-/// }
-/// let report = device.report();
-/// assert!(report.advice.iter().any(|advice| advice.id == "waits"), "{report}");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Report {
-    /// The numbers.
-    pub stats: Stats,
-    /// What stands out, the most important first; empty where nothing does.
-    pub advice: Vec<Advice>,
-}
-
-/// One thing that limited the program.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Advice {
-    /// A word that stays the same: `waits`, `one-stream`, `undeclared`, `not-merged`, `staged`, `full-ring`, `round-trips`.
-    pub id: &'static str,
-    /// What happened, with its numbers, and what to do.
-    pub sentence: String,
-}
 
 impl Device {
     /// What limited this program so far, in words. It looks at everything since the device was opened.
     pub fn report(&self) -> Report {
-        let engine = &self.shared().engine;
+        self.shared().report()
+    }
+}
+
+impl crate::device::DeviceShared {
+    /// As [`Device::report`].
+    pub(crate) fn report(&self) -> Report {
+        let engine = &self.engine;
         let tally = engine.tally().unwrap_or_default();
         let run = Run {
             stats: engine.stats(),
             opening: engine.opening,
+            policy: engine.settings().policy,
             waits: engine.counters.waits.get(),
             streams: engine.counters.streams.get(),
             tally,
         };
-        Report { stats: run.stats, advice: run.advice() }
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Stats { operations, submissions, .. } = self.stats;
+        let Stats { operations, submissions, .. } = run.stats;
         let each = operations as f64 / submissions.max(1) as f64;
-        writeln!(f, "{operations} operations in {submissions} submissions, {each:.1} in each.")?;
-        if self.advice.is_empty() {
-            return match operations < FEW {
-                true => write!(f, "Too little was done to say what limits this program."),
-                false => write!(f, "Nothing that the program does stands in the way of batching."),
-            };
+        Report {
+            stats: run.stats,
+            advice: run.advice(),
+            heading: format!("{operations} operations in {submissions} submissions, {each:.1} in each."),
+            judged: operations >= FEW,
         }
-        for (index, advice) in self.advice.iter().enumerate() {
-            let end = if index == 0 { "" } else { "\n" };
-            write!(f, "{end}- {}", advice.sentence)?;
-        }
-        Ok(())
     }
 }
 
@@ -87,13 +50,10 @@ struct Run {
     stats: Stats,
     /// Round trips that opening took.
     opening: u64,
+    policy: Policy,
     waits: u64,
     streams: u64,
     tally: Tally,
-}
-
-fn percent(part: u64, whole: u64) -> u64 {
-    (part.saturating_mul(100) / whole.max(1)).min(100)
 }
 
 impl Run {
@@ -101,9 +61,11 @@ impl Run {
         if self.stats.operations < FEW {
             return Vec::new();
         }
-        let rules: [fn(&Run) -> Option<Advice>; 7] = [
+        let rules: [fn(&Run) -> Option<Advice>; 9] = [
+            Run::policy,
             Run::waits,
             Run::undeclared,
+            Run::cannot_merge,
             Run::not_merged,
             Run::one_stream,
             Run::staged,
@@ -111,6 +73,17 @@ impl Run {
             Run::round_trips,
         ];
         rules.iter().filter_map(|rule| rule(self)).collect()
+    }
+
+    /// What somebody chose in place of batches.
+    fn policy(&self) -> Option<Advice> {
+        let Stats { operations, submissions, .. } = self.stats;
+        let sentence = format!(
+            "The policy is `{}`: each of {operations} operations is submitted and awaited by itself, in {submissions} submissions. \
+             That finds the operation that fails, and batches nothing: leave out DXGRT_POLICY and `DeviceBuilder::policy`.",
+            self.policy
+        );
+        self.policy.is_one_by_one().then_some(Advice { id: "policy", sentence })
     }
 
     /// Most batches carry what one waiter waits for.
@@ -131,16 +104,16 @@ impl Run {
             "All operations went through one stream: {launches} launches became {dispatches} dispatches. Launches that do not \
              depend on each other merge when they are on streams of their own."
         );
-        (self.streams == 1 && launches >= FEW && dispatches * 2 > launches)
+        (self.streams == 1 && launches >= FEW && dispatches * 2 > launches && !self.policy.is_one_by_one())
             .then_some(Advice { id: "one-stream", sentence })
     }
 
-    /// The kernels for which something holds, with its part of their launches, as words.
-    fn kernels(&self, part: impl Fn(&crate::driver::KernelTally) -> Option<u64>) -> Option<(String, u64)> {
+    /// The kernels for which something holds, with its part of their launches and more words on it.
+    fn kernels(&self, part: impl Fn(&KernelTally) -> Option<(u64, String)>) -> Option<(String, u64)> {
         let mut found: Vec<(u64, String)> = Vec::new();
         for kernel in &self.tally.kernels {
-            if let Some(count) = part(kernel).filter(|count| *count >= FEW) {
-                found.push((count, format!("`{}` ({count} of {} launches)", kernel.name, kernel.launches)));
+            if let Some((count, words)) = part(kernel).filter(|(count, _)| *count >= FEW) {
+                found.push((count, format!("`{}` ({count} of {} launches{words})", kernel.name, kernel.launches)));
             }
         }
         found.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
@@ -154,7 +127,8 @@ impl Run {
     }
 
     fn undeclared(&self) -> Option<Advice> {
-        let (names, total) = self.kernels(|kernel| (kernel.undeclared > 0).then_some(kernel.undeclared))?;
+        let undeclared = |kernel: &KernelTally| (kernel.undeclared > 0).then_some((kernel.undeclared, String::new()));
+        let (names, total) = self.kernels(undeclared)?;
         let sentence = format!(
             "{total} launches do not say which memory they touch, so that each waits for everything before it in its stream: \
              {names}. Pass buffers as `x.read()`, `x.write()` or `x.read_write()` in place of plain addresses."
@@ -162,16 +136,37 @@ impl Run {
         Some(Advice { id: "undeclared", sentence })
     }
 
+    /// Kernels whose launches no device or program lets merge, with the reason of each.
+    fn cannot_merge(&self) -> Option<Advice> {
+        let (names, total) = self.kernels(|kernel| match &kernel.merge {
+            MergeSupport::Single { reason } => Some((kernel.launches, format!(": {reason}"))),
+            MergeSupport::Merged => {
+                (kernel.refused > 0).then(|| (kernel.refused, ": the program refuses merging".into()))
+            }
+        })?;
+        let sentence = format!(
+            "{total} launches cannot be merged: {names}. `Kernel::merge_support` says it of each kernel; \
+             `Kernel::unmerged` and `StreamBuilder::merging` are how a program refuses it."
+        );
+        Some(Advice { id: "cannot-merge", sentence })
+    }
+
+    /// Launches that could merge, and did not.
     fn not_merged(&self) -> Option<Advice> {
+        if self.policy.is_one_by_one() {
+            return None;
+        }
         let (names, total) = self.kernels(|kernel| {
+            let could = kernel.merge == MergeSupport::Merged && kernel.refused * 2 < kernel.launches;
             let alone = kernel.dispatches * 4 > kernel.launches * 3;
-            (alone && kernel.undeclared * 2 < kernel.launches).then_some(kernel.launches)
+            (could && alone && kernel.undeclared * 2 < kernel.launches).then_some((kernel.launches, String::new()))
         })?;
         let sentence = format!(
             "{total} launches went out nearly one by one: {names}. Launches of one kernel merge when they are ready at one time \
              and none reads or writes what another writes: give independent ones streams or buffers of their own."
         );
-        Some(Advice { id: "not-merged", sentence })
+        // A few among many limit nothing.
+        (total * 10 >= self.stats.launches).then_some(Advice { id: "not-merged", sentence })
     }
 
     fn staged(&self) -> Option<Advice> {
@@ -184,12 +179,7 @@ impl Run {
     }
 
     fn full_ring(&self) -> Option<Advice> {
-        let sleeps = self.stats.full_ring_sleeps;
-        let sentence = format!(
-            "The message ring of this machine was full {sleeps} times, and each time submitting slept for 1 to 2 ms. Other \
-             programs share the ring; a lower limit `hardware_queues` leaves them more of it."
-        );
-        (sleeps > 0).then_some(Advice { id: "full-ring", sentence })
+        full_ring(self.stats.full_ring_sleeps, "a lower limit `hardware_queues` leaves them more of it")
     }
 
     fn round_trips(&self) -> Option<Advice> {
