@@ -1,7 +1,8 @@
 //! `dxgrt timeline`: draws what `dxgrt run --trace` has written, for ui.perfetto.dev.
 //!
 //! A process of the program is a group of rows, a thread a row, a call a slice. Lines come in the order in which calls
-//! returned, from several processes; each is looked at by itself.
+//! returned, from several processes; each is looked at by itself. A process that is killed, or a full disk, may leave a line
+//! that was cut off, perhaps with another's right behind it: such lines are left out, and counted.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -49,26 +50,53 @@ impl Arguments {
     /// Runs the subcommand.
     pub fn run(&self) -> Outcome<Verdict> {
         let output = self.output.clone().unwrap_or_else(|| self.trace.with_extension("perfetto.json"));
-        let lines = self.lines()?;
+        let Lines { lines, cut_off } = self.lines()?;
         let unwritable = |error: io::Error| format!("{} cannot be written: {error}", output.display());
         let file = BufWriter::new(File::create(&output).map_err(unwritable)?);
         draw(&lines, file).map_err(unwritable)?;
+        if cut_off > 0 {
+            crate::output::complain(&format!(
+                "{cut_off} lines of {} were cut off and are not drawn",
+                self.trace.display()
+            ));
+        }
         crate::output::print_line(&format!("{} calls drawn into {}", lines.len(), output.display()))?;
         Ok(Verdict::Holds)
     }
 
-    fn lines(&self) -> Outcome<Vec<Line>> {
+    fn lines(&self) -> Outcome<Lines> {
         let shown = self.trace.display();
         let file = File::open(&self.trace).map_err(|error| format!("{shown}: {error}"))?;
-        let mut lines = Vec::new();
-        for (number, line) in BufReader::new(file).lines().enumerate() {
+        let mut read = Lines::default();
+        for (number, line) in BufReader::new(file).split(b'\n').enumerate() {
             let line = line.map_err(|error| format!("{shown}, line {}: {error}", number + 1))?;
-            let line = serde_json::from_str(&line)
-                .map_err(|error| format!("{shown}, line {} is not of `dxgrt run --trace`: {error}", number + 1))?;
-            lines.push(line);
+            match serde_json::from_slice(&line) {
+                Ok(line) => read.lines.push(line),
+                // It begins as one of ours, and is no JSON: it was cut off.
+                Err(error) if !error.is_data() && line.starts_with(LINE) => {
+                    read.cut_off += 1;
+                    // Of two lines in one the second is whole.
+                    let second = line.windows(LINE.len()).rposition(|part| part == LINE).filter(|&at| at > 0);
+                    read.lines.extend(second.and_then(|at| serde_json::from_slice(&line[at..]).ok()));
+                }
+                Err(error) => {
+                    let sentence = format!("{shown}, line {} is not of `dxgrt run --trace`: {error}", number + 1);
+                    return Err(sentence.into());
+                }
+            }
         }
-        Ok(lines)
+        Ok(read)
     }
+}
+
+/// How a line begins.
+const LINE: &[u8] = b"{\"pid\":";
+
+/// What a trace holds.
+#[derive(Debug, Default)]
+struct Lines {
+    lines: Vec<Line>,
+    cut_off: usize,
 }
 
 fn draw(lines: &[Line], out: impl io::Write) -> io::Result<()> {
@@ -121,6 +149,23 @@ fn draw(lines: &[Line], out: impl io::Write) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_that_were_cut_off_are_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let trace = folder.path().join("trace.jsonl");
+        let whole = r#"{"pid":7,"tid":7,"at_ns":1000,"took_ns":50,"name":"open","ret":0,"errno":0}"#;
+        let text = format!("{whole}\n{}{whole}\n{whole}\n{}", &whole[..20], &whole[..41]);
+        let arguments = Arguments { trace: trace.clone(), output: None };
+        std::fs::write(&trace, &text).unwrap();
+        let read = arguments.lines().unwrap();
+        assert_eq!((read.lines.len(), read.cut_off), (3, 2));
+        for (other, named) in [("{\"pid\":1}\n", 1), ("{}\n", 1), ("hello\n", 1), ("\u{0}\n", 1)] {
+            std::fs::write(&trace, other).unwrap();
+            let error = arguments.lines().unwrap_err().to_string();
+            assert!(error.contains(&format!("line {named} is not of")), "{other}: {error}");
+        }
+    }
 
     #[test]
     fn calls_become_slices_and_rows_are_threads() {
