@@ -56,7 +56,16 @@ fn descriptors_are_what_the_driver_makes_of_them() {
     let folder = tempfile::tempdir().unwrap();
     let program = compile(folder.path(), "semantics");
     for host in HOSTS {
-        assert_eq!(said(&mut client(&program, host)).lines().count(), 14, "{host}");
+        assert_eq!(said(&mut client(&program, host)).lines().count(), 16, "{host}");
+    }
+}
+
+#[test]
+fn resources_and_sync_files_go_to_other_processes() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = compile(folder.path(), "sharing");
+    for host in HOSTS {
+        assert_eq!(said(&mut client(&program, host)), "sharing: all as it should be\n", "{host}");
     }
 }
 
