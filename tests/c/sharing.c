@@ -275,6 +275,30 @@ static void receive_all(int socket, int *files, size_t count)
 	memcpy(files, CMSG_DATA(CMSG_FIRSTHDR(&message)), count * sizeof(int));
 }
 
+/* A sync file of a fence that was not created to be shared can be watched by others, and no more: both calls succeed and do
+ * nothing. */
+static void not_shared(void)
+{
+	struct gpu gpu = make_gpu();
+	struct fence fence = make_fence(gpu.fd, gpu.device, 0, 0);
+	int file = make_sync_file(gpu.fd, gpu.device, fence.handle, 1), ends[2];
+	CHECK(pipe(ends) == 0);
+	pid_t child = fork();
+	if (child == 0) {
+		struct gpu own = make_gpu();
+		struct d3dkmt_waitsyncfile wait = {.sync_file_handle = (uint64_t)file, .context = own.context};
+		OK(own.fd, LX_DXWAITSYNCFILE, &wait);
+		struct d3dkmt_opensyncobjectfromsyncfile open_file = {.sync_file_handle = (uint64_t)file, .device = own.device};
+		OK(own.fd, LX_DXOPENSYNCOBJECTFROMSYNCFILE, &open_file);
+		CHECK(open_file.syncobj.v == 0 && !readable(file, 0) && close(ends[1]) == 0 && readable(file, PATIENCE_MS));
+		_exit(0);
+	}
+	char byte;
+	CHECK(close(ends[1]) == 0 && read(ends[0], &byte, 1) == 0);
+	signal_cpu(gpu.fd, gpu.device, fence.handle, 1);
+	CHECK(ended(child) == 0 && close(file) == 0 && close(ends[0]) == 0 && close(gpu.fd) == 0 && close(gpu.event) == 0);
+}
+
 enum how { FORKED, STARTED, SENT };
 
 /* In every way a descriptor can come to another process. */
@@ -485,6 +509,7 @@ int main(int count, char **arguments)
 	across(STARTED);
 	across(SENT);
 	outlived();
+	not_shared();
 	look_alikes();
 	printf("sharing: all as it should be\n");
 	return 0;

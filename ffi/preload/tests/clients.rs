@@ -125,6 +125,23 @@ fn hostile_calls_end_nothing() {
     }
 }
 
+/// Threads that share the node, fork amid each other's calls, and name descriptors that are shares or are not.
+#[test]
+fn hostile_threads_and_children_end_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = compile(folder.path(), "hostile");
+    for (seed, host) in (100..108).zip(HOSTS.into_iter().cycle()) {
+        let calls = if host.starts_with("zero") { "2000" } else { "300" };
+        let mut command = client(&program, host);
+        command.args([&seed.to_string(), calls, "4"]);
+        assert_eq!(
+            said(&mut command),
+            format!("hostile: {calls} calls of 4 threads survived\n"),
+            "seed {seed}, {host}"
+        );
+    }
+}
+
 /// More than this no call about something else may take, in percent of what it takes at the C library directly. What is
 /// measured is 101 to 105; a machine shared with others needs room.
 const MOST: f64 = 112.0;

@@ -27,6 +27,8 @@ use crate::software::host::{Parts, Storage};
 const RESOURCE: &[u8; 8] = b"dxg-res1";
 /// What the message of a sync file is.
 const SIGNALLED: &[u8; 1] = b"s";
+/// Stands in a name for the page of a fence that cannot be opened elsewhere.
+const NO_PAGE: RawFd = -1;
 /// How the name of a sync file's other end begins.
 const SYNC_FILE: &str = "dxg-sync-file";
 /// Descriptors that one message takes (the kernel's limit is 253).
@@ -198,11 +200,12 @@ pub(super) fn receive_resource(socket: RawFd) -> Option<SealedResource> {
     Some(SealedResource { runtime_data, private_data, allocations, parts: Arc::new(parts) })
 }
 
-/// Gives our end of a sync file its name.
-pub(super) fn name_sync_file(ours: &PrivateFd, page: BorrowedFd<'_>, value: u64) {
+/// Gives our end of a sync file its name. Without a page it is about a fence that cannot be opened elsewhere.
+pub(super) fn name_sync_file(ours: &PrivateFd, page: Option<BorrowedFd<'_>>, value: u64) {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let Some(inode) = number_of_inode(page.as_raw_fd()) else { return };
-    let (process, page) = (std::process::id(), page.as_raw_fd());
+    let page = page.map_or(NO_PAGE, |page| page.as_raw_fd());
+    let inode = number_of_inode(page).unwrap_or(0);
+    let process = std::process::id();
     // A process of another container may have the same number, and names are the machine's.
     for _ in 0..16 {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -221,8 +224,8 @@ pub(super) fn name_sync_file(ours: &PrivateFd, page: BorrowedFd<'_>, value: u64)
     }
 }
 
-/// The sync file of another process that a socket is: the page of its fence, and the value.
-pub(super) fn receive_sync_file(socket: RawFd) -> Option<(PrivateFd, u64)> {
+/// The sync file of another process that a socket is: the page of its fence, if that can be opened here, and the value.
+pub(super) fn receive_sync_file(socket: RawFd) -> Option<(Option<PrivateFd>, u64)> {
     let mut address = MaybeUninit::<libc::sockaddr_un>::zeroed();
     let mut length = size_of::<libc::sockaddr_un>() as libc::socklen_t;
     // SAFETY: fills at most as many bytes as the struct has; zeroes are valid where it does not. Any descriptor may be named.
@@ -233,18 +236,23 @@ pub(super) fn receive_sync_file(socket: RawFd) -> Option<(PrivateFd, u64)> {
     let length = (length as usize).checked_sub(offset_of!(libc::sockaddr_un, sun_path))?;
     let name: Vec<u8> = address.sun_path.get(1..length)?.iter().map(|&byte| byte as u8).collect();
     let name = std::str::from_utf8(&name).ok()?.strip_prefix(SYNC_FILE)?;
-    let numbers: Vec<u64> = name.split_whitespace().map(|number| number.parse().ok()).collect::<Option<_>>()?;
-    let [process, page, inode, value, _] = numbers[..] else { return None };
+    let words: Vec<&str> = name.split_whitespace().collect();
+    let [process, page, inode, value, _] = words[..] else { return None };
+    let (process, page): (u32, RawFd) = (process.parse().ok()?, page.parse().ok()?);
+    let (inode, value): (u64, u64) = (inode.parse().ok()?, value.parse().ok()?);
+    if page == NO_PAGE {
+        return Some((None, value));
+    }
     let is_it = |file: &PrivateFd| {
         let number = file.as_raw_fd();
         number_of_inode(number) == Some(inode) && is_fence_page(number)
     };
     if let Some(file) = peek(socket, SIGNALLED).and_then(|files| files.into_iter().find(is_it)) {
-        return Some((file, value));
+        return Some((Some(file), value));
     }
-    let process = u32::try_from(process).ok()?;
     let file = OpenOptions::new().read(true).write(true).open(format!("/proc/{process}/fd/{page}")).ok()?;
-    Some((PrivateFd::new(file.into()), value)).filter(|(file, _)| is_it(file))
+    let file = Some(PrivateFd::new(file.into())).filter(is_it)?;
+    Some((Some(file), value))
 }
 
 /// Makes a sync file readable for good, and tells whoever has it the page of its fence.

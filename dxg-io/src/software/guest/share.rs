@@ -148,10 +148,9 @@ impl Shares {
             Shared::Resource(sealed) if !across::send_resource(&ours, sealed) => {
                 tracing::debug!("this resource can be opened by this process alone");
             }
-            Shared::SyncFile(Some(fence), value) => {
-                if let Some(page) = fence.pages.as_ref().and_then(|pages| pages.file()) {
-                    across::name_sync_file(&ours, page, *value);
-                }
+            Shared::SyncFile(fence, value) => {
+                let page = fence.as_ref().and_then(|fence| fence.pages.as_ref()?.file());
+                across::name_sync_file(&ours, page, *value);
             }
             _ => {}
         }
@@ -208,8 +207,9 @@ impl Shares {
                     return Ok((Shared::Resource(resource), None));
                 }
                 let (page, value) = across::receive_sync_file(fd).ok_or(EINVAL)?;
-                let number = self.number_of_fence(number_of_inode(page.as_raw_fd()).ok_or(EINVAL)?);
-                Ok((Shared::SyncFile(Some(SharedFence { number, pages: None }), value), Some(page)))
+                let fence = page.as_ref().and_then(|page| number_of_inode(page.as_raw_fd()));
+                let fence = fence.map(|inode| SharedFence { number: self.number_of_fence(inode), pages: None });
+                Ok((Shared::SyncFile(fence, value), page))
             }
         }
     }
