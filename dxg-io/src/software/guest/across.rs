@@ -92,7 +92,7 @@ fn peek(socket: RawFd, expected: &[u8]) -> Option<Vec<PrivateFd>> {
         let mut header = libc::CMSG_FIRSTHDR(&message);
         while let Some(found) = header.as_ref() {
             if (found.cmsg_level, found.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
-                let count = (found.cmsg_len as usize - libc::CMSG_LEN(0) as usize) / size_of::<RawFd>();
+                let count = (found.cmsg_len - libc::CMSG_LEN(0) as usize) / size_of::<RawFd>();
                 let first = libc::CMSG_DATA(header).cast::<RawFd>();
                 for index in 0..count {
                     files.push(PrivateFd::new(OwnedFd::from_raw_fd(first.add(index).read_unaligned())));
