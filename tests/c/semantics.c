@@ -3,11 +3,13 @@
  * of whoever provides it, used by threads. Each part is a function; the argument names one, or nothing for all.
  */
 #include "check.h"
+#include <limits.h>
 #include <linux/openat2.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -123,6 +125,64 @@ static void looks(void)
 	errno = 77;
 	fd = open_node();
 	CHECK(works(fd) && close(fd) == 0 && errno == 77);
+}
+
+static void names(void)
+{
+	volatile size_t room = 4096;
+	char path[64], plain[4096], by_number[64];
+	int fd = open_node(), other = open("/dev/null", O_RDONLY);
+	for (int i = 0; i < 3; i++) {
+		if (i == 2)
+			snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), fd);
+		else
+			snprintf(path, sizeof path, "%s/%d", i ? "/dev/fd" : "/proc/self/fd", fd);
+		CHECK(readlink(path, plain, room) == 8 && memcmp(plain, "/dev/dxg", 8) == 0);
+		CHECK(readlinkat(AT_FDCWD, path, plain, 4) == 4 && memcmp(plain, "/dev", 4) == 0);
+		/* By that name it is opened once more; what it was opened for stays apart. */
+		int again = open(path, O_RDWR | O_CLOEXEC);
+		CHECK(again != fd && works(again) && (fcntl(again, F_GETFL) & O_ACCMODE) == O_RDWR);
+		CHECK(fcntl(again, F_GETFD) == FD_CLOEXEC && close(again) == 0 && works(fd));
+	}
+	snprintf(by_number, sizeof by_number, "/proc/self/fd/%d", other);
+	CHECK(readlink(by_number, plain, room) == 9 && memcmp(plain, "/dev/null", 9) == 0);
+	int again = open(by_number, O_RDONLY);
+	CHECK(again >= 0 && !works(again) && errno == ENOTTY && close(again) == 0);
+	CHECK(realpath("/dev/../dev//dxg", plain) == plain && strcmp(plain, "/dev/dxg") == 0);
+	char *made = realpath("/dev/dxg", NULL), *same = canonicalize_file_name("/dev/./dxg");
+	CHECK(made && same && strcmp(made, same) == 0);
+	free(made);
+	free(same);
+	errno = 0;
+	CHECK(realpath("/dev/dxg2", plain) == NULL && errno == ENOENT);
+	CHECK(readlink("/dev/dxg2", plain, room) == -1 && errno == ENOENT);
+	CHECK(readlink((const char *)8, plain, room) == -1 && errno == EFAULT);
+	CHECK(close(fd) == 0 && close(other) == 0);
+}
+
+/* Requests that are not exactly the driver's, and those that the kernel answers for any file. */
+static void requests(void)
+{
+	int fd = open_node(), on = 1;
+	struct d3dkmt_enumadapters2 count = {0};
+	const unsigned long request = LX_DXENUMADAPTERS2;
+	const unsigned long wrong[] = {
+	    _IOC(_IOC_READ | _IOC_WRITE, 'G', _IOC_NR(request), 8), _IOC(_IOC_READ | _IOC_WRITE, 'G', _IOC_NR(request), 0),
+	    _IOC(_IOC_READ, 'G', _IOC_NR(request), 16),		  _IOC(_IOC_NONE, 'G', _IOC_NR(request), 16),
+	    _IOC(_IOC_READ | _IOC_WRITE, 'H', _IOC_NR(request), 16), _IOC(_IOC_READ | _IOC_WRITE, 'G', 0x7f, 16),
+	    _IOC(_IOC_READ | _IOC_WRITE, 'G', 0x03, 16),		  0, ULONG_MAX, 0x5401 /* TCGETS */, 0xb701 /* of namespaces */,
+	};
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		FAILS(fd, wrong[i], &count, ENOTTY);
+		CHECK(syscall(SYS_ioctl, fd, wrong[i], &count) == -1 && errno == ENOTTY);
+	}
+	/* The kernel looks at 32 bits. */
+	CHECK(ioctl(fd, request | 1ul << 40, &count) == 0 && syscall(SYS_ioctl, fd, request, &count) == 0);
+	CHECK(ioctl(fd, FIONCLEX) == 0 && fcntl(fd, F_GETFD) == 0);
+	CHECK(ioctl(fd, FIOCLEX) == 0 && fcntl(fd, F_GETFD) == FD_CLOEXEC);
+	CHECK(ioctl(fd, FIONBIO, &on) == 0 && (fcntl(fd, F_GETFL) & O_NONBLOCK));
+	CHECK(works(fd) && close(fd) == 0);
+	CHECK(ioctl(fd, request, &count) == -1 && errno == EBADF);
 }
 
 static void duplicates(void)
@@ -438,6 +498,8 @@ static const struct {
     {"spellings", spellings},
     {"other_paths", other_paths},
     {"looks", looks},
+    {"names", names},
+    {"requests", requests},
     {"duplicates", duplicates},
     {"one_process", one_process},
     {"inheritance", inheritance},

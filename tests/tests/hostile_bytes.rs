@@ -1,6 +1,10 @@
 //! Hostile bytes, without a fuzzer: the stored corpus, and then inputs that come of it by chance, for a few seconds each.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
+
+#[path = "../../ffi/preload/tests/support/mod.rs"]
+mod support;
 
 use dxg_tests::hostile::{Bytes, TARGETS, corpus};
 
@@ -34,6 +38,35 @@ fn feed(name: &str) {
 #[test]
 fn the_ioctl_boundary_stands_any_calls() {
     feed("boundary");
+}
+
+/// The stored calls and what comes of them, in a process of its own over the node that the preloaded library provides, in both
+/// modes of the protocol.
+#[test]
+fn the_preloaded_node_stands_any_calls() {
+    let hosts = ["", "async_messages = false\nvmbus_version = 27\nmap_guest_pages = false\n"];
+    for (seed, host) in (1..=4).zip(hosts.into_iter().cycle()) {
+        let limits = "video_memory_mib = 16\nio_space_mib = 2\nfull_ring_tries = 3\ncomplete_foreign_commands = true\n";
+        let mut zero = String::from(host) + limits;
+        for key in
+            ["posted", "doorbell", "round_trip", "host_message", "host_submission", "wake_up", "launch", "paging"]
+        {
+            zero += &format!("{key}_us = 0.0\n");
+        }
+        zero += "copy_gbps = 0.0\n";
+        let seed = format!("{seed}");
+        let output = support::run(
+            Command::new(env!("CARGO_BIN_EXE_hostile"))
+                .args(["--node", "yes", "--calls", "20000", "--seed", &seed])
+                .env("LD_PRELOAD", support::library())
+                .env("DXGRT_PRELOAD_PARAMETERS", zero),
+        );
+        let said: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one document");
+        assert!(said["boundary_calls"].as_u64().is_some_and(|calls| calls >= 20_000), "{said}");
+    }
+    // Without the library there is no node: it was the library's.
+    let alone = Command::new(env!("CARGO_BIN_EXE_hostile")).args(["--node", "yes"]).output().expect("it starts");
+    assert!(!alone.status.success() && String::from_utf8_lossy(&alone.stderr).contains("/dev/dxg: "), "{alone:?}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::boundary::{RawOutcome, Traffic};
 use crate::sys::{self, IoctlInfo};
 
 /// First eight bytes: format and version.
-const MAGIC: u64 = u64::from_le_bytes(*b"DXGLDGR1");
+const MAGIC: u64 = u64::from_le_bytes(*b"DXGLDGR2");
 
 /// Calls that take a list of what they do.
 const LISTS: [u32; 7] = [
@@ -44,7 +44,14 @@ struct Page {
     closes: Slot,
     merged_submissions: AtomicU64,
     merged_lists: AtomicU64,
+    /// Calls that were begun, by number; what is missing in `slots` did not return.
+    begun: [AtomicU64; NUMBERS],
+    /// Processes that joined, a bit each: one that becomes another program joins again.
+    joined: [AtomicU64; MOST_PROCESSES / 64],
 }
+
+/// More numbers of processes than Linux gives.
+const MOST_PROCESSES: usize = 1 << 22;
 
 /// What batching would have saved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,9 +125,35 @@ impl Ledger {
         unsafe { &*self.page }
     }
 
-    /// A process joins.
+    /// This process joins. One that has become another program (exec) is the same process.
     pub fn add_process(&self) {
-        self.page().processes.fetch_add(1, Ordering::Relaxed);
+        self.join(std::process::id());
+    }
+
+    fn join(&self, process: u32) {
+        let (page, bit) = (self.page(), 1 << (process % 64));
+        let new =
+            page.joined.get(process as usize / 64).is_none_or(|word| word.fetch_or(bit, Ordering::Relaxed) & bit == 0);
+        page.processes.fetch_add(new.into(), Ordering::Relaxed);
+    }
+
+    /// An ioctl is about to be made. Without [`Ledger::add`] after it, it is one that did not return.
+    pub fn begin(&self, request: u32) {
+        let begun = IoctlInfo::of(request).and_then(|info| self.page().begun.get(usize::from(info.nr)));
+        if let Some(begun) = begun {
+            begun.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Calls that were begun and have not returned, by name: where a process was when it was ended.
+    pub fn unfinished(&self) -> Vec<(&'static str, u64)> {
+        let known = sys::IOCTLS.iter().chain(&sys::OPTIONAL_IOCTLS);
+        let missing = known.filter_map(|info| {
+            let number = usize::from(info.nr);
+            let begun = self.page().begun.get(number)?.load(Ordering::Relaxed);
+            Some((info.name, begun.saturating_sub(self.page().slots.get(number)?.read("").calls)))
+        });
+        missing.filter(|(_, calls)| *calls != 0).collect()
     }
 
     /// A descriptor was opened (or could not be).
@@ -212,8 +245,10 @@ mod tests {
         let posted = RawOutcome::success().with_traffic(Traffic::posted(100));
         let asked = RawOutcome::success().with_traffic(Traffic::round_trip(100));
         let took = Duration::from_nanos(10);
+        for (ledger, process) in [(&first, 7), (&second, 4_000_000), (&second, 7)] {
+            ledger.join(process);
+        }
         for ledger in [&first, &second] {
-            ledger.add_process();
             for _ in 0..4 {
                 ledger.add(sys::LX_DXSUBMITCOMMANDTOHWQUEUE, &posted, took);
             }
@@ -223,6 +258,12 @@ mod tests {
                 ledger.add(sys::LX_DXMAKERESIDENT, &asked, took);
             }
         }
+        second.begin(sys::LX_DXMAKERESIDENT);
+        for _ in 0..7 {
+            first.begin(sys::LX_DXMAKERESIDENT);
+        }
+        first.begin(0x1234);
+        assert_eq!(reader.unfinished(), [("LX_DXMAKERESIDENT", 2)]);
         first.add(0x1234, &RawOutcome::failed(libc::ENOTTY), took);
         std::fs::remove_file(&path).unwrap();
         assert_eq!(reader.processes(), 2);

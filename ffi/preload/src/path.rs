@@ -58,6 +58,36 @@ fn copy(address: usize, into: &mut [u8]) -> Option<&[u8]> {
     (copied == into.len() as isize).then_some(into)
 }
 
+/// The number in a path such as `/proc/self/fd/7`, by which a process reaches what it has open already.
+pub fn descriptor_in(path: &[u8]) -> Option<c_int> {
+    let rest = if let Some(rest) = path.strip_prefix(b"/proc/") {
+        let (process, rest) = rest.split_at(rest.iter().position(|&byte| byte == b'/')?);
+        let own = match process {
+            b"self" | b"thread-self" => true,
+            number => std::str::from_utf8(number).ok()?.parse() == Ok(raw::process()),
+        };
+        rest.strip_prefix(b"/fd/").filter(|_| own)?
+    } else {
+        path.strip_prefix(b"/dev/fd/")?
+    };
+    std::str::from_utf8(rest).ok()?.parse().ok().filter(|&number| number >= 0)
+}
+
+/// As [`descriptor_in`], for a path that the kernel has already read. For others than these it costs a few loads.
+///
+/// # Safety
+/// `path` points to a C string.
+#[inline]
+pub unsafe fn descriptor_of(path: *const c_char) -> Option<c_int> {
+    // SAFETY: up to the first byte that differs, all are inside the string.
+    let begins = unsafe { *path as u8 == b'/' && matches!(*path.add(1) as u8, b'p' | b'd') };
+    if !begins {
+        return None;
+    }
+    // SAFETY: the caller's promise.
+    descriptor_in(unsafe { CStr::from_ptr(path) }.to_bytes())
+}
+
 fn is_node(path: &[u8], folder: impl FnOnce() -> Option<Vec<u8>>) -> bool {
     if !path.ends_with(NODE[1]) {
         return false;
@@ -106,6 +136,20 @@ mod tests {
         }
         assert!(!is_node(b"dxg", || None));
         assert!(!is_node(b"dxg", || Some(b"/home".to_vec())));
+    }
+
+    #[test]
+    fn paths_of_descriptors_are_known() {
+        let own = format!("/proc/{}/fd/12", raw::process());
+        for path in ["/proc/self/fd/12", "/dev/fd/12", "/proc/thread-self/fd/12", &own] {
+            assert_eq!(descriptor_in(path.as_bytes()), Some(12), "{path}");
+        }
+        for path in
+            ["/proc/self/fd/", "/proc/self/fd/x", "/proc/1/fd/12", "/proc/self/fdinfo/12", "/dev/fd", "/proc", "12"]
+        {
+            assert_eq!(descriptor_in(path.as_bytes()), None, "{path}");
+        }
+        assert_eq!(descriptor_in(b"/proc/self/fd/-1"), None);
     }
 
     #[test]

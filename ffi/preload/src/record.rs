@@ -64,6 +64,13 @@ impl Record {
         Some(bytes)
     }
 
+    /// An ioctl is about to be made.
+    pub fn begins(&self, request: u32) {
+        if let Some(ledger) = &self.ledger {
+            ledger.begin(request);
+        }
+    }
+
     /// An ioctl was made.
     pub fn called(
         &self,

@@ -56,7 +56,16 @@ fn descriptors_are_what_the_driver_makes_of_them() {
     let folder = tempfile::tempdir().unwrap();
     let program = compile(folder.path(), "semantics");
     for host in HOSTS {
-        assert_eq!(said(&mut client(&program, host)).lines().count(), 14, "{host}");
+        assert_eq!(said(&mut client(&program, host)).lines().count(), 16, "{host}");
+    }
+}
+
+#[test]
+fn resources_and_sync_files_go_to_other_processes() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = compile(folder.path(), "sharing");
+    for host in HOSTS {
+        assert_eq!(said(&mut client(&program, host)), "sharing: all as it should be\n", "{host}");
     }
 }
 
@@ -113,6 +122,23 @@ fn hostile_calls_end_nothing() {
         let mut command = client(&program, host);
         command.args([seed.to_string(), calls.to_owned()]);
         assert_eq!(said(&mut command), format!("hostile: {calls} calls survived\n"), "seed {seed}, {host}");
+    }
+}
+
+/// Threads that share the node, fork amid each other's calls, and name descriptors that are shares or are not.
+#[test]
+fn hostile_threads_and_children_end_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = compile(folder.path(), "hostile");
+    for (seed, host) in (100..108).zip(HOSTS.into_iter().cycle()) {
+        let calls = if host.starts_with("zero") { "2000" } else { "300" };
+        let mut command = client(&program, host);
+        command.args([&seed.to_string(), calls, "4"]);
+        assert_eq!(
+            said(&mut command),
+            format!("hostile: {calls} calls of 4 threads survived\n"),
+            "seed {seed}, {host}"
+        );
     }
 }
 

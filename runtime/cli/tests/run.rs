@@ -129,6 +129,115 @@ fn calls_of_any_client_are_drawn() {
     assert!(code == Some(1) && said.contains("/no/such/folder/x cannot be written"), "{said}");
 }
 
+/// However a program ends, its calls are summed up and drawn; the one that it did not come back from is named.
+#[test]
+fn programs_that_end_anyhow_leave_their_calls() {
+    let folder = tempfile::tempdir().unwrap();
+    let ends = compile(folder.path(), "ends").display().to_string();
+    let trace = folder.path().join("trace.jsonl").display().to_string();
+    let drawing = folder.path().join("drawing.json").display().to_string();
+    const WAIT: &str = "did not return before their process ended: 1 × WAITFORSYNCHRONIZATIONOBJECTFROMCPU";
+    for (how, code, unfinished) in [
+        ("returns", 0, ""),
+        ("exits", 3, ""),
+        ("crashes", 128 + libc::SIGSEGV, ""),
+        ("aborts", 128 + libc::SIGABRT, ""),
+        ("is_killed", 128 + libc::SIGKILL, ""),
+        ("is_killed_asleep", 128 + libc::SIGKILL, WAIT),
+        ("exits_beside_a_sleeper", 4, WAIT),
+        ("execs", 0, ""),
+        ("execs_beside_a_sleeper", 0, WAIT),
+    ] {
+        let run = ["run", "--summary", "--params", "zero", "--trace", &trace, "--", &ends, how];
+        let output = output_of(&run);
+        let summary = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{how}: {summary}");
+        assert!(summary.contains("(1 process) on the software adapter"), "{how}: {summary}");
+        match unfinished {
+            "" => assert!(!summary.contains("did not return"), "{how}: {summary}"),
+            sentence => assert!(summary.contains(sentence), "{how}: {summary}"),
+        }
+        let calls = |name: &str| {
+            let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            summary.lines().map(words).find(|words| words.first().is_some_and(|word| word == name))?.get(1).cloned()
+        };
+        let execs = how.starts_with("execs");
+        // The program that it became enumerates, too.
+        assert_eq!(calls("ENUMADAPTERS2").as_deref(), Some(if execs { "11" } else { "10" }), "{how}: {summary}");
+        let lines = std::fs::read_to_string(&trace).unwrap();
+        assert_eq!(calls("all"), Some(lines.lines().count().to_string()), "{how}: {summary}");
+        let drawn = support::run(&mut dxgrt(&["timeline", &trace, "--output", &drawing]));
+        assert!(text(&drawn.stdout).starts_with(&format!("{} calls drawn", lines.lines().count())), "{how}: {drawn:?}");
+        assert!(drawn.stderr.is_empty(), "{how}: {drawn:?}");
+    }
+    // A line that was cut off is no reason not to draw the others.
+    let mut lines = std::fs::read(&trace).unwrap();
+    let whole = lines.iter().filter(|&&byte| byte == b'\n').count();
+    lines.truncate(lines.len() - 30);
+    std::fs::write(&trace, lines).unwrap();
+    let drawn = run(&mut dxgrt(&["timeline", &trace]));
+    assert!(text(&drawn.stdout).starts_with(&format!("{} calls drawn", whole - 1)), "{drawn:?}");
+    assert!(text(&drawn.stderr).contains("1 lines of"), "{drawn:?}");
+}
+
+#[test]
+fn programs_that_the_library_cannot_enter_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let alone = folder.path().join("alone");
+    let source = folder.path().join("alone.c");
+    std::fs::write(&source, "int main(void) { return 5; }\n").unwrap();
+    run(Command::new("cc").arg("-static").arg(&source).arg("-o").arg(&alone));
+    let script = folder.path().join("script");
+    std::fs::write(&script, format!("#!{}\n", alone.display())).unwrap();
+    let executable = || std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&script, executable()).unwrap();
+    for program in [&alone, &script] {
+        let output = output_of(&["run", "--", &program.display().to_string()]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(5), "it is run all the same: {said}");
+        let named = format!("{} is linked statically: it makes its system calls itself, and will not", alone.display());
+        assert!(said.contains(&named), "{said}");
+    }
+    // With the bit, but as oneself: the loader takes the library, and nothing is said.
+    let own = compile(folder.path(), "ends");
+    std::fs::set_permissions(&own, std::os::unix::fs::PermissionsExt::from_mode(0o4755)).unwrap();
+    let output = run(&mut dxgrt(&["run", "--summary", "--", &own.display().to_string(), "returns"]));
+    let said = text(&output.stderr);
+    assert!(!said.contains("other rights") && said.contains("(1 process)"), "{said}");
+    // As somebody else: only root can make such a file.
+    let other = folder.path().join("ends-of-another");
+    std::fs::copy(&own, &other).unwrap();
+    if std::os::unix::fs::chown(&other, Some(12345), None).is_ok() {
+        std::fs::set_permissions(&other, std::os::unix::fs::PermissionsExt::from_mode(0o4755)).unwrap();
+        let said = text(&output_of(&["run", "--", &other.display().to_string(), "returns"]).stderr);
+        assert!(said.contains("runs with other rights than yours"), "{said}");
+    }
+}
+
+/// What is to be preloaded already stays, behind the library; children of the program find both.
+#[test]
+fn other_preloaded_libraries_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("other.c");
+    std::fs::write(
+        &source,
+        "#include <stdio.h>\n#include <string.h>\n#include <fcntl.h>\n#include <sys/syscall.h>\n#include <unistd.h>\n\
+         int open(const char *path, int flags, ...) {\n\
+         if (!strcmp(path, \"/dev/null\")) fputs(\"other: null\\n\", stderr);\n\
+         return syscall(SYS_openat, AT_FDCWD, path, flags, 0);\n}\n",
+    )
+    .unwrap();
+    let other = folder.path().join("libother.so");
+    run(Command::new("cc").args(["-D_GNU_SOURCE", "-shared", "-fPIC"]).arg(&source).arg("-o").arg(&other));
+    let ends = compile(folder.path(), "ends").display().to_string();
+    let script = format!("{ends} returns && {ends} spawns");
+    let command = ["run", "--summary", "--params", "zero", "--", "sh", "-c", &script];
+    let said = text(&run(dxgrt(&command).env("LD_PRELOAD", &other)).stderr);
+    // Two programs that open the null device, and one that the second of them has started.
+    assert_eq!(said.matches("other: null").count(), 3, "{said}");
+    assert!(said.contains("sh (3 processes)"), "{said}");
+}
+
 #[test]
 fn exit_codes_are_the_programs_own() {
     for more in [&["run"][..], &["run", "--summary"]] {

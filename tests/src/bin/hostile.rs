@@ -2,6 +2,8 @@
 //! `cargo run --release -p dxg-tests --bin hostile -- --calls 10000000` makes so many calls at the ioctl boundary, and for each
 //! thousand of them some at the packet decoder, the native-object checks, the trace reader and the C API.
 //!
+//! With `--node yes` the calls go to `/dev/dxg` alone, as the process has it: to be run with libdxg_preload.so.
+//!
 //! The last line is one JSON object with the calls made. A broken promise is a panic, after which the input lies in the file
 //! that it names. `--write-corpus DIR` writes the corpus of `fuzz/` anew.
 
@@ -9,11 +11,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use dxg_tests::hostile::{Bytes, TARGETS, corpus, write_corpus};
+use dxg_tests::hostile::{Bytes, TARGETS, Target, corpus, node, write_corpus};
 
-const USAGE: &str = "usage: hostile [--calls N] [--seed S] | --write-corpus DIR
+const USAGE: &str = "usage: hostile [--calls N] [--seed S] [--node yes] | --write-corpus DIR
   --calls N            calls at the ioctl boundary, 1 or more (1000000)
   --seed S             the beginning of the random bytes (1)
+  --node yes           calls at the /dev/dxg of this process, and nothing else
   --write-corpus DIR   writes the inputs that fuzzing begins with";
 
 fn main() -> ExitCode {
@@ -27,7 +30,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), String> {
-    let (mut calls, mut seed) = (1_000_000u64, 1u64);
+    let (mut calls, mut seed, mut targets) = (1_000_000u64, 1u64, &TARGETS[..]);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
@@ -35,6 +38,7 @@ fn run() -> Result<(), String> {
         match word.as_str() {
             "--calls" => calls = number()?.max(1),
             "--seed" => seed = number()?,
+            "--node" if value == "yes" => targets = &[("boundary", node)],
             "--write-corpus" => {
                 let written = write_corpus(Path::new(&value)).map_err(|error| format!("{value}: {error}"))?;
                 println!("{written} inputs in {value}");
@@ -43,20 +47,24 @@ fn run() -> Result<(), String> {
             _ => return Err(format!("{word} is not understood")),
         }
     }
-    hammer(calls, seed);
+    hammer(targets, calls, seed);
     Ok(())
 }
 
 /// Feeds every target until the boundary has seen so many calls.
-fn hammer(calls: u64, seed: u64) {
+fn hammer(targets: &[(&str, Target)], calls: u64, seed: u64) {
     let begun = Instant::now();
     let mut random = Bytes::new(seed);
-    let mut made = [0u64; TARGETS.len()];
-    let mut inputs: Vec<Vec<Vec<u8>>> = TARGETS.iter().map(|(name, _)| corpus(name)).collect();
+    let mut made = vec![0u64; targets.len()];
+    let mut inputs: Vec<Vec<Vec<u8>>> = targets.iter().map(|(name, _)| corpus(name)).collect();
+    // First the stored ones as they are.
+    for ((made, (_, target)), inputs) in made.iter_mut().zip(targets).zip(&inputs) {
+        *made += inputs.iter().map(|input| target(input)).sum::<u64>();
+    }
     let (mut rounds, mut told) = (0u64, 0);
     while made[0] < calls {
         rounds += 1;
-        for (index, (name, target)) in TARGETS.iter().enumerate() {
+        for (index, (name, target)) in targets.iter().enumerate() {
             // The C library starts threads for each of its contexts: a tenth of the inputs is enough.
             if *name == "capi" && !rounds.is_multiple_of(10) {
                 continue;
@@ -88,7 +96,7 @@ fn hammer(calls: u64, seed: u64) {
         }
     }
     let counts: serde_json::Map<String, serde_json::Value> =
-        TARGETS.iter().zip(made).map(|((name, _), calls)| (format!("{name}_calls"), calls.into())).collect();
+        targets.iter().zip(made).map(|((name, _), calls)| (format!("{name}_calls"), calls.into())).collect();
     let mut document = serde_json::Value::Object(counts);
     document["seed"] = seed.into();
     document["seconds"] = begun.elapsed().as_secs_f64().round().into();

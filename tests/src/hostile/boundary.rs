@@ -4,11 +4,13 @@
 //! get past the first check: handles that exist, addresses of memory that exists, small numbers. Pointers lead to a memory
 //! full of handles and small numbers, to unmapped memory and to memory that may only be read.
 
+use std::ffi::c_void;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, OnceLock};
 
 use dxg_io::boundary::{Boundary, RawOutcome};
 use dxg_io::memory::CheckedMemory;
-use dxg_io::software::{Parameters, SoftwareAdapter, SoftwareFile, allocation_private_data};
+use dxg_io::software::{Parameters, SoftwareAdapter, allocation_private_data};
 use dxg_io::sys::{self, Plain, d3dkmthandle};
 
 use super::Source;
@@ -58,23 +60,21 @@ impl Playground {
 
 /// A descriptor with one object of each kind.
 struct Client {
-    file: SoftwareFile,
+    file: Box<dyn Boundary>,
     handles: Vec<u32>,
     /// GPU address of memory that holds a command buffer.
     commands: u64,
 }
 
 impl Client {
-    fn new(adapter: &Arc<SoftwareAdapter>, event: u64, commands: &[u8]) -> Client {
-        let memory = Arc::new(CheckedMemory::new().expect("the kernel copies between processes"));
-        let file = adapter.open_with(memory).expect("a descriptor");
+    fn new(file: Box<dyn Boundary>, event: u64, commands: &[u8]) -> Client {
         let mut client = Client { file, handles: Vec::new(), commands: 0 };
         client.furnish(event, commands);
         client
     }
 
     fn call_at(&self, request: u32, address: u64) -> RawOutcome {
-        // SAFETY: the file was opened with CheckedMemory, which takes any address.
+        // SAFETY: what stands behind the boundary copies from and to any address with checks: CheckedMemory, or a kernel.
         unsafe { self.file.ioctl(request, address as *mut _) }
     }
 
@@ -160,6 +160,34 @@ impl Client {
     }
 }
 
+/// Whatever `/dev/dxg` is for this process: a plain system call for each call, and no look at its argument.
+struct Node(OwnedFd);
+
+impl Boundary for Node {
+    unsafe fn ioctl(&self, request: u32, arg: *mut c_void) -> RawOutcome {
+        // SAFETY: the driver copies the argument with checks; any address may be named.
+        match unsafe { libc::ioctl(self.0.as_raw_fd(), request as _, arg) } {
+            -1 => RawOutcome::failed(std::io::Error::last_os_error().raw_os_error().unwrap_or(0)),
+            ret => RawOutcome::returned(ret),
+        }
+    }
+
+    fn name(&self) -> &str {
+        "node"
+    }
+}
+
+/// As [`boundary`], over the node of this process, which the preloaded library provides.
+///
+/// # Panics
+/// If there is none.
+pub fn node(data: &[u8]) -> u64 {
+    let node = std::fs::File::open("/dev/dxg").unwrap_or_else(|error| panic!("/dev/dxg: {error}"));
+    let mut source = Source::new(data);
+    source.u8();
+    run(Box::new(Node(node.into())), source, data)
+}
+
 /// Runs the bytes as calls; answers with how many those were.
 pub fn boundary(data: &[u8]) -> u64 {
     let mut source = Source::new(data);
@@ -169,10 +197,15 @@ pub fn boundary(data: &[u8]) -> u64 {
     // A full ring is tried again a few times, not for ten seconds.
     let parameters = Parameters { video_memory_mib: 16, io_space_mib: 2, full_ring_tries: 3, ..parameters };
     let adapter = SoftwareAdapter::new(parameters).expect("an adapter");
+    let memory = Arc::new(CheckedMemory::new().expect("the kernel copies between processes"));
+    run(Box::new(adapter.open_with(memory).expect("a descriptor")), source, data)
+}
+
+fn run(file: Box<dyn Boundary>, mut source: Source<'_>, data: &[u8]) -> u64 {
     let event = dxg_io::object::EventFd::new().expect("an eventfd");
     let number = std::os::fd::AsRawFd::as_raw_fd(&std::os::fd::AsFd::as_fd(&event)) as u64;
     let playground = Playground::get();
-    let mut client = Client::new(&adapter, number, data);
+    let mut client = Client::new(file, number, data);
     playground.fill(&client.handles);
     let mut calls = 0;
     while !source.is_empty() {

@@ -10,7 +10,7 @@ mod native;
 mod packets;
 mod trace;
 
-pub use boundary::boundary;
+pub use boundary::{boundary, node};
 pub use capi::capi;
 pub use corpus::{corpus, write_corpus};
 pub use native::native;

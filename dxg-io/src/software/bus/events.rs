@@ -10,18 +10,20 @@
 //! | delivery | for the lookup and one non-blocking write |
 
 use std::collections::HashMap;
-use std::os::fd::{AsRawFd, BorrowedFd};
-use std::sync::{Mutex, PoisonError};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::software::descriptor::PrivateFd;
+use crate::software::gpu::Pages;
+use crate::software::guest::across::raise_sync_file;
 
 /// Where an event ends.
 #[derive(Debug)]
 pub enum Sink {
     /// Adds one to an eventfd.
     EventFd(PrivateFd),
-    /// Makes a socket readable for good: the other end is a sync file.
-    Socket(PrivateFd),
+    /// Makes a socket readable for good: the other end is a sync file. With the page of its fence, if others can open that.
+    SyncFile(PrivateFd, Option<Arc<Pages>>),
 }
 
 /// Who asked for an event: a process's number and a device's handle. It does not fire after the device is gone.
@@ -97,11 +99,7 @@ fn raise(sink: &Sink) {
             // maximum, where it stays readable.
             let _ = unsafe { libc::write(fd.as_raw_fd(), one.as_ptr().cast(), one.len()) };
         }
-        Sink::Socket(fd) => {
-            let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
-            // SAFETY: sends one byte of a live array. A failure means that the sync file is closed: nobody waits.
-            let _ = unsafe { libc::send(fd.as_raw_fd(), [1u8].as_ptr().cast(), 1, flags) };
-        }
+        Sink::SyncFile(fd, page) => raise_sync_file(fd.as_fd(), page.as_ref().and_then(|page| page.file())),
     }
 }
 
@@ -155,7 +153,6 @@ pub fn sleep_on(fd: BorrowedFd<'_>) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::fd::AsFd;
 
     fn counter(fd: &PrivateFd) -> Option<u64> {
         let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };

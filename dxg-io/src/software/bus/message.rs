@@ -4,10 +4,12 @@
 //! (submissions, signals, GPU waits) is the hot part: it is posted when asynchronous messages are on and allocates
 //! nothing for up to four objects. Everything else is a request that waits for its answer.
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
 use crate::software::descriptor::PrivateFd;
-use crate::software::host::Mappable;
+use crate::software::host::{Mappable, Parts};
 use crate::status::NtStatus;
 
 /// The host's number of a guest process.
@@ -182,6 +184,7 @@ pub enum Request {
         device: u32,
         resource: Option<u32>,
         create_resource: bool,
+        shared: bool,
         allocations: Vec<NewAllocation>,
     },
     DestroyAllocations {
@@ -196,7 +199,7 @@ pub enum Request {
         writable: bool,
     },
     OpenResource {
-        shared: u32,
+        parts: Arc<Parts>,
         device: u32,
     },
     Lock {
@@ -310,6 +313,8 @@ pub struct Reply {
     pub other: u64,
     /// A page for the guest to map: a fence or an allocation's memory.
     pub memory: Option<Mappable>,
+    /// What a shared resource consists of.
+    pub parts: Option<Arc<Parts>>,
     /// Handle and byte size of each allocation created or opened.
     pub allocations: Vec<(u32, u64)>,
     /// Anything else.
@@ -326,6 +331,7 @@ impl Default for Reply {
             value: 0,
             other: 0,
             memory: None,
+            parts: None,
             allocations: Vec::new(),
             bytes: Vec::new(),
         }

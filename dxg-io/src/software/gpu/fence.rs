@@ -122,6 +122,11 @@ impl Fences {
         self.fences.get(key.0).map(|fence| fence.value)
     }
 
+    /// Whether a wait by a CPU names the fence.
+    pub(super) fn has_cpu_waits(&self, key: FenceKey) -> bool {
+        self.fences.get(key.0).is_some_and(|fence| !fence.cpu_waits.is_empty())
+    }
+
     /// Whether the fence has reached the value; one that is gone has.
     #[inline]
     pub(super) fn reached(&self, key: FenceKey, value: u64) -> bool {
@@ -326,7 +331,7 @@ mod tests {
     }
     #[test]
     fn what_another_process_signals_is_seen_by_looking() {
-        let page = PageArena::shareable(c"test").expect("memory").allocate(1).expect("room");
+        let page = PageArena::shareable(c"test", 1, None).expect("memory").allocate(1).expect("room");
         let (mut ours, mut theirs) = (Fences::default(), Fences::default());
         let mut out = Consequences::default();
         let request = FenceRequest { initial: 5, device: DeviceKey(0), keep_value_on_loss: true };

@@ -7,14 +7,18 @@
 //! No descriptor stays open: mapping again and giving pages back go by address (`mremap`, `MADV_REMOVE`). A program that
 //! closes descriptors it does not know hurts nothing here. The exceptions are pages that other processes may map
 //! ([`PageArena::shareable`]), whose file is what is passed to them, and systems that do not map again by address
-//! (valgrind).
+//! (valgrind). Such a file is sealed against shrinking: whoever gets it could otherwise take the memory away from under
+//! everybody else, who would end with SIGBUS. What is shared is never zeroed when it is freed here: others may use it.
 
 use std::{
     collections::BTreeMap,
     ffi::CStr,
     fmt, io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use crate::software::descriptor::PrivateFd;
@@ -37,6 +41,8 @@ struct Inner {
     shareable: bool,
     base: *mut u8,
     bytes: usize,
+    /// Where the bytes of this arena are counted while it lives.
+    counted: Option<Arc<AtomicU64>>,
     /// Free extents, first page → pages; neighbours are merged.
     free: Mutex<Free>,
 }
@@ -70,27 +76,53 @@ impl PageArena {
             unsafe { libc::munmap(again.cast(), PAGE_BYTES as usize) };
         });
         let file = if by_address.is_ok() { None } else { Some(PrivateFd::new(file)) };
-        Ok(Self::over(base, bytes, file, false))
+        Ok(Self::over(base, bytes, file, false, None))
     }
 
-    /// An arena of one page with a file of its own, which another process can map: see [`Pages::file`].
-    pub(crate) fn shareable(name: &CStr) -> io::Result<Self> {
-        let bytes = PAGE_BYTES as usize;
+    /// An arena of so many pages with a file of its own, which another process can map: see [`Pages::file`]. Its bytes are
+    /// added to `counted` for as long as it lives.
+    pub(crate) fn shareable(name: &CStr, pages: u64, counted: Option<Arc<AtomicU64>>) -> io::Result<Self> {
+        let bytes = pages.max(1).checked_mul(PAGE_BYTES).and_then(|bytes| usize::try_from(bytes).ok());
+        let bytes = bytes.ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
         let file = memory_file(name, bytes)?;
-        Ok(Self::over(map(file.as_fd(), 0, bytes)?, bytes, Some(PrivateFd::new(file)), true))
+        let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
+        // SAFETY: a system call on our own descriptor.
+        if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let base = map(file.as_fd(), 0, bytes)?;
+        Ok(Self::over(base, bytes, Some(PrivateFd::new(file)), true, counted))
     }
 
-    /// The page that another process has shared: all of it, as it is.
-    pub(crate) fn import(file: PrivateFd) -> io::Result<Arc<Pages>> {
-        let bytes = PAGE_BYTES as usize;
-        let arena = Self::over(map(file.as_fd(), 0, bytes)?, bytes, Some(file), true);
-        Ok(Arc::new(Pages { arena, offset: 0, len: bytes }))
+    /// What another process has shared: all of it, as it is; [`PageArena::part`] gives its pages.
+    pub(crate) fn import(file: PrivateFd) -> io::Result<Self> {
+        let bytes = sealed_length(file.as_fd())
+            .filter(|&bytes| bytes > 0 && bytes.is_multiple_of(PAGE_BYTES))
+            .and_then(|bytes| usize::try_from(bytes).ok())
+            .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
+        Ok(Self::over(map(file.as_fd(), 0, bytes)?, bytes, Some(file), true, None))
     }
 
-    fn over(base: *mut u8, bytes: usize, file: Option<PrivateFd>, shareable: bool) -> Self {
+    /// Pages of an imported arena, if there are so many.
+    pub(crate) fn part(&self, offset: u64, bytes: u64) -> Option<Arc<Pages>> {
+        let inside = offset.checked_add(bytes).is_some_and(|end| end <= self.inner.bytes as u64);
+        let whole = offset.is_multiple_of(PAGE_BYTES) && bytes.is_multiple_of(PAGE_BYTES) && bytes > 0;
+        (inside && whole).then(|| Arc::new(Pages { arena: self.clone(), offset: offset as usize, len: bytes as usize }))
+    }
+
+    fn over(
+        base: *mut u8,
+        bytes: usize,
+        file: Option<PrivateFd>,
+        shareable: bool,
+        counted: Option<Arc<AtomicU64>>,
+    ) -> Self {
+        if let Some(counted) = &counted {
+            counted.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
         let pages = bytes as u64 / PAGE_BYTES;
         let free = Mutex::new(Free { extents: BTreeMap::from([(0, pages)]), pages });
-        Self { inner: Arc::new(Inner { file, shareable, base, bytes, free }) }
+        Self { inner: Arc::new(Inner { file, shareable, base, bytes, counted, free }) }
     }
 
     /// Zeroed pages; `None` if no extent is long enough, or for 0 pages.
@@ -133,6 +165,9 @@ impl Drop for Inner {
         // SAFETY: the mapping was made with this length; every Pages keeps the arena alive, so nothing
         // refers to it any more.
         unsafe { libc::munmap(self.base.cast(), self.bytes) };
+        if let Some(counted) = &self.counted {
+            counted.fetch_sub(self.bytes as u64, Ordering::Relaxed);
+        }
     }
 }
 
@@ -162,6 +197,11 @@ impl Pages {
         inner.file.as_ref().filter(|_| inner.shareable).map(PrivateFd::as_fd)
     }
 
+    /// Where they begin in their file.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset as u64
+    }
+
     /// Maps them a second time, for a guest, readable and writable.
     pub(crate) fn map_to_guest(self: &Arc<Self>) -> io::Result<GuestMapping> {
         let address = match &self.arena.inner.file {
@@ -188,6 +228,10 @@ impl Pages {
 
 impl Drop for Pages {
     fn drop(&mut self) {
+        if self.arena.inner.shareable {
+            // Others may use them; the memory goes with the last who has the file. Such an arena hands out nothing twice.
+            return;
+        }
         if self.len >= PUNCH_BYTES {
             self.punch();
         }
@@ -242,7 +286,7 @@ impl Drop for GuestMapping {
 
 fn memory_file(name: &CStr, bytes: usize) -> io::Result<OwnedFd> {
     // SAFETY: a system call with a valid string; the result is checked.
-    let file = unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC) };
+    let file = unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING) };
     if file < 0 {
         return Err(io::Error::last_os_error());
     }
@@ -254,6 +298,19 @@ fn memory_file(name: &CStr, bytes: usize) -> io::Result<OwnedFd> {
         return Err(io::Error::last_os_error());
     }
     Ok(file)
+}
+
+/// Length of a memory file that nobody can make shorter; `None` for any other.
+pub(crate) fn sealed_length(file: BorrowedFd<'_>) -> Option<u64> {
+    // SAFETY: asks; any descriptor may be named.
+    let seals = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GET_SEALS) };
+    if seals < 0 || seals & libc::F_SEAL_SHRINK == 0 {
+        return None;
+    }
+    let mut stat = std::mem::MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: fills the struct if it succeeds.
+    let stat = unsafe { (libc::fstat(file.as_raw_fd(), stat.as_mut_ptr()) == 0).then(|| stat.assume_init()) }?;
+    u64::try_from(stat.st_size).ok()
 }
 
 /// Maps pages of a shared mapping once more.
@@ -335,15 +392,54 @@ mod tests {
         assert_eq!(read(&pages, 5000), 7);
         assert_eq!(Arc::strong_count(&pages), 1);
     }
+
+    fn imported(pages: &Pages) -> PageArena {
+        let number = pages.file().expect("a file").as_raw_fd();
+        PageArena::import(PrivateFd::copy_of(number).expect("a copy")).expect("a mapping")
+    }
+
     #[test]
     fn an_imported_page_is_the_same_page() {
-        let page = PageArena::shareable(c"test").expect("memory").allocate(1).expect("room");
-        let number = page.file().expect("a file").as_raw_fd();
-        let other = PageArena::import(PrivateFd::copy_of(number).expect("a copy")).expect("a mapping");
+        let page = PageArena::shareable(c"test", 1, None).expect("memory").allocate(1).expect("room");
+        let other = imported(&page).part(0, PAGE_BYTES).expect("a page");
         write(&page, 9, 5);
         assert_eq!(read(&other, 9), 5);
         drop(page);
         assert_eq!(read(&other, 9), 5);
         assert!(PageArena::new(c"test", 1).expect("memory").allocate(1).expect("room").file().is_none());
+    }
+
+    #[test]
+    fn what_is_shared_outlives_each_side_and_is_counted_while_it_lives() {
+        let counted = Arc::new(AtomicU64::new(0));
+        let arena = PageArena::shareable(c"test", 48, Some(counted.clone())).expect("memory");
+        assert_eq!(counted.load(Ordering::Relaxed), 48 * PAGE_BYTES);
+        let (first, second) = (arena.allocate(16).expect("room"), arena.allocate(32).expect("room"));
+        drop(arena);
+        let theirs = imported(&second);
+        let same = theirs.part(second.offset(), second.len() as u64).expect("inside");
+        write(&second, 100, 7);
+        // Whoever goes first takes nothing from the other: these are long enough to be zeroed when they are freed.
+        drop(theirs.part(second.offset(), second.len() as u64));
+        assert_eq!((read(&second, 100), read(&same, 100)), (7, 7));
+        drop((first, second));
+        assert_eq!((counted.load(Ordering::Relaxed), read(&same, 100)), (0, 7));
+        for (offset, bytes) in
+            [(0, 0), (1, 4096), (0, 4095), (0, 49 * 4096), (48 * 4096, 4096), (u64::MAX - 4095, 8192)]
+        {
+            assert!(theirs.part(offset, bytes).is_none(), "{offset} {bytes}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_can_shrink_is_not_mapped() {
+        let shared = PageArena::shareable(c"test", 2, None).expect("memory").allocate(2).expect("room");
+        let file = shared.file().expect("a file");
+        // SAFETY: a system call on our own descriptor, which is refused.
+        assert_eq!(unsafe { libc::ftruncate(file.as_raw_fd(), 0) }, -1);
+        assert_eq!(sealed_length(file), Some(8192));
+        let open = PrivateFd::new(memory_file(c"test", 4096).expect("memory"));
+        assert_eq!(sealed_length(open.as_fd()), None);
+        assert!(PageArena::import(open).is_err());
     }
 }

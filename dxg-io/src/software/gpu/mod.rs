@@ -22,7 +22,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -30,7 +30,7 @@ use std::{
 use smallvec::SmallVec;
 
 pub(crate) use fault::{Fault, FaultReason};
-pub(crate) use memory::{PageArena, Pages};
+pub(crate) use memory::{PAGE_BYTES, PageArena, Pages};
 
 use address_space::{AddressSpace, Released};
 use fault::Watch;
@@ -221,6 +221,8 @@ pub(crate) enum QueueItem {
 
 /// Name of the memory behind a fence that other processes can open; by it a descriptor is recognised.
 pub(crate) const SHARED_FENCE: &std::ffi::CStr = c"dxg-shared-fence";
+/// Name of the memory behind a resource that other processes can open.
+const SHARED_RESOURCE: &std::ffi::CStr = c"dxg-shared-resource";
 
 /// Memory in use, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -238,6 +240,8 @@ struct Shared {
     clock: Box<dyn Fn() -> u64 + Send + Sync>,
     events: Arc<dyn GpuEvents>,
     video: PageArena,
+    /// Bytes of video memory that are not in the arena, since other processes may map them.
+    video_elsewhere: Arc<AtomicU64>,
     io_space: PageArena,
     state: Mutex<State>,
     watch: Mutex<Watch>,
@@ -268,6 +272,7 @@ impl Gpu {
             clock: Box::new(clock),
             events,
             video: PageArena::new(c"dxgrt-video", parameters.video_memory_bytes)?,
+            video_elsewhere: Arc::default(),
             io_space: PageArena::new(c"dxgrt-io", parameters.io_space_bytes)?,
             state: Mutex::default(),
             watch: Mutex::default(),
@@ -285,15 +290,32 @@ impl Gpu {
     }
 
     /// Memory for allocations.
+    #[cfg(test)]
     pub(crate) fn video_memory(&self) -> &PageArena {
         &self.shared.video
+    }
+
+    /// Memory for allocations of these many pages each, all or nothing. What is `shareable` can be mapped by other processes,
+    /// unless there is no descriptor left to do that by.
+    pub(crate) fn allocate_video(&self, pages: &[u64], shareable: bool) -> Option<Vec<Arc<Pages>>> {
+        let total = pages.iter().try_fold(0u64, |sum, &pages| sum.checked_add(pages))?;
+        let usage = self.memory_usage();
+        let used = usage.video_used.checked_add(total.checked_mul(PAGE_BYTES)?)?;
+        if used > usage.video_total {
+            return None;
+        }
+        let counted = || Some(self.shared.video_elsewhere.clone());
+        let own =
+            if shareable && total > 0 { PageArena::shareable(SHARED_RESOURCE, total, counted()).ok() } else { None };
+        let arena = own.as_ref().unwrap_or(&self.shared.video);
+        pages.iter().map(|&pages| arena.allocate(pages)).collect()
     }
 
     /// Memory in use.
     pub(crate) fn memory_usage(&self) -> MemoryUsage {
         let (video, io) = (&self.shared.video, &self.shared.io_space);
         MemoryUsage {
-            video_used: video.used_bytes(),
+            video_used: video.used_bytes() + self.shared.video_elsewhere.load(Ordering::Relaxed),
             video_total: video.total_bytes(),
             io_used: io.used_bytes(),
             io_total: io.total_bytes(),
@@ -365,15 +387,21 @@ impl Gpu {
 
     /// A fence in a page with a file of its own, which another process can open.
     pub(crate) fn create_shareable_fence(&self, request: FenceRequest) -> Result<FenceKey, GpuError> {
-        let arena = PageArena::shareable(SHARED_FENCE).map_err(|_| GpuError::NoMemory)?;
+        let arena = PageArena::shareable(SHARED_FENCE, 1, None).map_err(|_| GpuError::NoMemory)?;
         let page = arena.allocate(1).ok_or(GpuError::NoMemory)?;
         Ok(self.shared.lock().fences.create(page, request))
     }
 
     /// A fence that another process has made, by the file of its page.
     pub(crate) fn import_fence(&self, file: PrivateFd, device: DeviceKey) -> Result<FenceKey, GpuError> {
-        let page = PageArena::import(file).map_err(|_| GpuError::NoMemory)?;
+        let arena = PageArena::import(file).map_err(|_| GpuError::NoMemory)?;
+        let page = arena.part(0, PAGE_BYTES).ok_or(GpuError::NoMemory)?;
         Ok(self.shared.lock().fences.import(page, device))
+    }
+
+    /// Whether a queue or a CPU wait names this fence still.
+    pub(crate) fn is_waited_for(&self, key: FenceKey) -> bool {
+        self.shared.lock().is_waited_for(key)
     }
 
     /// The page of this fence goes to others, who may write it.

@@ -186,6 +186,15 @@ impl State {
         self.follow(at);
     }
 
+    /// Whether somebody waits for a fence, or will once a queue has come that far.
+    pub(super) fn is_waited_for(&self, key: FenceKey) -> bool {
+        let names = |item: &QueueItem| match item {
+            QueueItem::Wait { fences } => fences.iter().any(|(fence, _)| *fence == key),
+            _ => false,
+        };
+        self.fences.has_cpu_waits(key) || self.queues.values().any(|queue| queue.items.iter().any(names))
+    }
+
     pub(super) fn wait_from_cpu(&mut self, fences: &[(FenceKey, u64)], any: bool, event: u64, at: u64) {
         self.fences.wait_from_cpu(fences, any, event, &mut self.consequences);
         self.follow(at);

@@ -129,7 +129,7 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
         true => None,
         false => {
             let resource = call.process.resource(args.resource)?;
-            if !Arc::ptr_eq(&resource.device, &device) || resource.state().sealed {
+            if !Arc::ptr_eq(&resource.device, &device) || resource.state().closed {
                 return Err(EINVAL);
             }
             Some(resource)
@@ -153,11 +153,17 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
             call.gpu_status("DDIGETSTANDARDALLOCATIONDRIVERDATA", 64, Request::StandardAllocationData { size })?;
         }
     }
+    let shared = args.flags.create_shared() || joined.as_ref().is_some_and(|resource| resource.shared);
+    if shared {
+        // Resources that nobody can open any more make room.
+        call.driver.shares.prune();
+    }
     let private_data: Vec<Vec<u8>> = plan.allocations.iter().map(|new| new.private_data.clone()).collect();
     let request = Request::CreateAllocations {
         device: args.device.v,
         resource: joined.as_ref().map(|resource| resource.handle),
         create_resource,
+        shared,
         allocations: std::mem::take(&mut plan.allocations),
     };
     let mut reply = call.gpu("CREATEALLOCATION", payload, request)?;

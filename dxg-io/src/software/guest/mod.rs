@@ -13,6 +13,7 @@
 //!
 //! No lock is held while a message is under way.
 
+pub(in crate::software) mod across;
 mod adapter;
 mod allocation;
 mod call;

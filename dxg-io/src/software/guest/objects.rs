@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use super::Errno;
 use super::handles::HandleTable;
+use super::share::SealedResource;
 use crate::software::bus::message::ProcessKey;
 use crate::software::gpu::memory::GuestMapping;
 use crate::sys;
@@ -101,9 +102,9 @@ pub struct ResourceState {
     /// Handles of its allocations.
     pub allocations: Vec<u32>,
     /// It was shared: nothing more may be added.
-    pub sealed: bool,
-    /// The number by which others open it.
-    pub number: Option<u32>,
+    pub closed: bool,
+    /// What others find when they open it.
+    pub(super) sealed: Option<Arc<SealedResource>>,
 }
 
 /// A sync object.

@@ -13,9 +13,9 @@ fn total(resource: &SealedResource) -> usize {
     resource.allocations.iter().map(Vec::len).sum()
 }
 
-fn find(call: &Call<'_>, number: u64) -> Result<(u32, Arc<SealedResource>), Errno> {
+fn find(call: &Call<'_>, number: u64) -> Result<Arc<SealedResource>, Errno> {
     match call.driver.shares.find(number)?.0 {
-        Shared::Resource(number, sealed) => Ok((number, sealed)),
+        Shared::Resource(sealed) => Ok(sealed),
         _ => Err(EINVAL),
     }
 }
@@ -24,7 +24,7 @@ pub(super) fn query_info(call: &mut Call<'_>) -> Outcome {
     type Args = sys::d3dkmt_queryresourceinfofromnthandle;
     let args: Args = call.args()?;
     call.process.device(args.device)?;
-    let (_, sealed) = find(call, args.nt_handle)?;
+    let sealed = find(call, args.nt_handle)?;
     call.alive()?;
     put!(call, Args, private_runtime_data_size = &(sealed.runtime_data.len() as u32))?;
     put!(call, Args, total_priv_drv_data_size = &(total(&sealed) as u32))?;
@@ -36,7 +36,7 @@ pub(super) fn query_info(call: &mut Call<'_>) -> Outcome {
 pub(super) fn open(call: &mut Call<'_>) -> Outcome {
     let args: sys::d3dkmt_openresourcefromnthandle = call.args()?;
     let device = call.process.device(args.device)?;
-    let (number, sealed) = find(call, args.nt_handle)?;
+    let sealed = find(call, args.nt_handle)?;
     call.alive()?;
     let count = sealed.allocations.len();
     if args.allocation_count as usize != count
@@ -47,7 +47,8 @@ pub(super) fn open(call: &mut Call<'_>) -> Outcome {
         return Err(EINVAL);
     }
     let infos: Vec<sys::d3dddi_openallocationinfo2> = call.read_list(args.open_alloc_info, args.allocation_count)?;
-    let mut reply = call.gpu("OPENRESOURCE", 48, Request::OpenResource { shared: number, device: args.device.v })?;
+    let mut reply =
+        call.gpu("OPENRESOURCE", 48, Request::OpenResource { parts: sealed.parts.clone(), device: args.device.v })?;
     let ret = outcome(reply.status)?;
     reply.allocations.resize(count, (0, 0));
     let resource = Arc::new(Resource::new(reply.handle, device.clone(), true));
@@ -75,7 +76,10 @@ pub(super) fn open(call: &mut Call<'_>) -> Outcome {
         call.gpu("DESTROYALLOCATION", 48, request)?;
         return Err(errno);
     }
-    resource.state().allocations.extend(reply.allocations.iter().map(|(handle, _)| *handle));
+    let mut state = resource.state();
+    (state.closed, state.sealed) = (true, Some(sealed.clone()));
+    state.allocations.extend(reply.allocations.iter().map(|(handle, _)| *handle));
+    drop(state);
     Ok(ret)
 }
 

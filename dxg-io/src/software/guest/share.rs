@@ -3,14 +3,15 @@
 //! A descriptor given to the client is recognised by its inode. A monitored fence's is the memory of its page: a process
 //! that gets it by fork or over a socket opens the same fence in an adapter of its own. Any other is one end of a socket
 //! pair, of which we keep the other: when the client's end is gone ours sees the hang-up. A sync file is such a socket; it
-//! becomes readable when its fence is reached.
+//! becomes readable when its fence is reached. What other processes make of these sockets is in [`super::across`].
 
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use smallvec::SmallVec;
 
+use super::across;
 use super::call::{Call, EFAULT, EINVAL, Errno, Outcome, put};
 use super::objects::{Object, Resource, Sync};
 use super::queue::{address_of, map_page};
@@ -20,7 +21,8 @@ use crate::software::bus::message::{FenceList, Reply, Request, Work};
 use crate::software::bus::outcome;
 use crate::software::descriptor::PrivateFd;
 use crate::software::gpu::SHARED_FENCE;
-use crate::software::gpu::memory::{GuestMapping, PAGE_BYTES, Pages};
+use crate::software::gpu::memory::{GuestMapping, PAGE_BYTES, Pages, sealed_length};
+use crate::software::host::Parts;
 use crate::sys;
 
 /// A fence that may be opened elsewhere.
@@ -37,8 +39,8 @@ pub(super) struct SharedFence {
 pub(super) enum Shared {
     /// A fence.
     Fence(SharedFence),
-    /// A resource: its number and what the driver kept of it.
-    Resource(u32, Arc<SealedResource>),
+    /// A resource.
+    Resource(Arc<SealedResource>),
     /// A sync file: a fence (if it may be opened elsewhere) and the value.
     SyncFile(Option<SharedFence>, u64),
 }
@@ -51,6 +53,8 @@ pub(super) struct SealedResource {
     pub private_data: Vec<u8>,
     /// Private data of each allocation.
     pub allocations: Vec<Vec<u8>>,
+    /// What the host opens it by.
+    pub parts: Arc<Parts>,
 }
 
 struct Share {
@@ -71,6 +75,8 @@ struct FencePage {
 pub(super) struct Shares {
     list: Mutex<Vec<Share>>,
     fences: Mutex<Vec<FencePage>>,
+    /// Resources of other processes that are open here, by the inode of their descriptor.
+    resources: Mutex<Vec<(u64, Weak<SealedResource>)>>,
 }
 
 fn socket_pair() -> Result<(OwnedFd, OwnedFd), Errno> {
@@ -84,11 +90,20 @@ fn socket_pair() -> Result<(OwnedFd, OwnedFd), Errno> {
     Ok(unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) })
 }
 
-/// Inode of a descriptor that is a socket, or (`true`) the memory of a shared fence.
-fn inode_of(number: i32) -> Option<(u64, bool)> {
+fn stat_of(number: i32) -> Option<libc::stat> {
     let mut stat = std::mem::MaybeUninit::<libc::stat>::uninit();
     // SAFETY: fstat takes any number and fills the struct if it succeeds.
-    let stat = unsafe { (libc::fstat(number, stat.as_mut_ptr()) == 0).then(|| stat.assume_init()) }?;
+    unsafe { (libc::fstat(number, stat.as_mut_ptr()) == 0).then(|| stat.assume_init()) }
+}
+
+/// Inode of a descriptor.
+pub(super) fn number_of_inode(number: i32) -> Option<u64> {
+    stat_of(number).map(|stat| stat.st_ino)
+}
+
+/// Inode of a descriptor that is a socket, or (`true`) the memory of a shared fence.
+fn inode_of(number: i32) -> Option<(u64, bool)> {
+    let stat = stat_of(number)?;
     match stat.st_mode & libc::S_IFMT {
         libc::S_IFSOCK => Some((stat.st_ino, false)),
         libc::S_IFREG if stat.st_size == PAGE_BYTES as i64 && is_fence_page(number) => Some((stat.st_ino, true)),
@@ -96,14 +111,17 @@ fn inode_of(number: i32) -> Option<(u64, bool)> {
     }
 }
 
-/// Whether a descriptor is memory that an adapter, ours or another process's, made for a shared fence.
-fn is_fence_page(number: i32) -> bool {
+/// Whether a descriptor is memory that an adapter, ours or another process's, made for a shared fence. The name alone
+/// anybody can give; nobody can take memory away that is sealed.
+pub(super) fn is_fence_page(number: i32) -> bool {
     let link = std::fs::read_link(format!("/proc/self/fd/{number}"));
     let name = SHARED_FENCE.to_bytes();
-    link.is_ok_and(|link| {
+    let named = link.is_ok_and(|link| {
         let text = link.as_os_str().as_encoded_bytes();
         text.strip_prefix(b"/memfd:").and_then(|rest| rest.strip_prefix(name)).is_some_and(|rest| rest == b" (deleted)")
-    })
+    });
+    // SAFETY: the number is that of an open descriptor, whose name was just read; it is used for the call alone.
+    named && sealed_length(unsafe { BorrowedFd::borrow_raw(number) }) == Some(PAGE_BYTES)
 }
 
 fn is_abandoned(end: &PrivateFd) -> bool {
@@ -126,11 +144,30 @@ impl Shares {
         let (theirs, ours) = socket_pair()?;
         let (inode, _) = inode_of(theirs.as_raw_fd()).ok_or(EINVAL)?;
         let ours = PrivateFd::new(ours);
+        match &what {
+            Shared::Resource(sealed) if !across::send_resource(&ours, sealed) => {
+                tracing::debug!("this resource can be opened by this process alone");
+            }
+            Shared::SyncFile(fence, value) => {
+                let page = fence.as_ref().and_then(|fence| fence.pages.as_ref()?.file());
+                across::name_sync_file(&ours, page, *value);
+            }
+            _ => {}
+        }
         let raise = PrivateFd::copy_of(ours.as_raw_fd()).ok_or(Errno(libc::EMFILE))?;
-        let mut list = self.list();
-        list.retain(|share| !is_abandoned(&share.end));
-        list.push(Share { inode, end: ours, what });
+        self.prune();
+        self.list().push(Share { inode, end: ours, what });
         Ok((theirs, raise))
+    }
+
+    /// Forgets descriptors that are closed everywhere. What only they kept (the memory of a resource) goes.
+    pub(super) fn prune(&self) {
+        let mut list = self.list();
+        let (kept, gone): (Vec<Share>, Vec<Share>) =
+            std::mem::take(&mut *list).into_iter().partition(|share| !is_abandoned(&share.end));
+        *list = kept;
+        drop(list);
+        drop(gone);
     }
 
     /// A new descriptor of a shared fence.
@@ -158,15 +195,42 @@ impl Shares {
         let fd = i32::try_from(number).map_err(|_| EINVAL)?;
         match inode_of(fd).ok_or(EINVAL)? {
             (inode, true) => {
-                let known = self.fences().iter().find(|fence| fence.inode == inode).map(|fence| fence.number);
-                let fence = SharedFence { number: known.unwrap_or(0), pages: None };
+                let fence = SharedFence { number: self.number_of_fence(inode), pages: None };
                 Ok((Shared::Fence(fence), Some(PrivateFd::copy_of(fd).ok_or(Errno(libc::EMFILE))?)))
             }
             (inode, false) => {
-                let what = self.list().iter().find(|share| share.inode == inode).map(|share| share.what.clone());
-                Ok((what.ok_or(EINVAL)?, None))
+                let ours = self.list().iter().find(|share| share.inode == inode).map(|share| share.what.clone());
+                if let Some(ours) = ours {
+                    return Ok((ours, None));
+                }
+                if let Some(resource) = self.foreign_resource(fd, inode) {
+                    return Ok((Shared::Resource(resource), None));
+                }
+                let (page, value) = across::receive_sync_file(fd).ok_or(EINVAL)?;
+                let fence = page.as_ref().and_then(|page| number_of_inode(page.as_raw_fd()));
+                let fence = fence.map(|inode| SharedFence { number: self.number_of_fence(inode), pages: None });
+                Ok((Shared::SyncFile(fence, value), page))
             }
         }
+    }
+
+    /// The number by which this process's adapter knows the fence of a page; 0 if it does not.
+    fn number_of_fence(&self, inode: u64) -> u32 {
+        let fences = self.fences();
+        let known = fences.iter().find(|fence| fence.inode == inode && fence.page.strong_count() > 0);
+        known.map_or(0, |fence| fence.number)
+    }
+
+    /// Another process's resource, mapped once however often it is opened.
+    fn foreign_resource(&self, fd: i32, inode: u64) -> Option<Arc<SealedResource>> {
+        let mut resources = self.resources.lock().unwrap_or_else(PoisonError::into_inner);
+        resources.retain(|(_, resource)| resource.strong_count() > 0);
+        let known = resources.iter().find(|(known, _)| *known == inode).and_then(|(_, resource)| resource.upgrade());
+        known.or_else(|| {
+            let resource = Arc::new(across::receive_resource(fd)?);
+            resources.push((inode, Arc::downgrade(&resource)));
+            Some(resource)
+        })
     }
 }
 
@@ -214,31 +278,30 @@ fn share_resource(call: &mut Call<'_>, resource: &Arc<Resource>) -> Result<Share
     if !resource.shared {
         return Err(EINVAL);
     }
-    let known = resource.state().number;
-    let number = match known {
-        Some(number) => number,
-        None => {
-            let reply = call.global("CREATENTSHAREDOBJECT", 32, Request::ShareNt { object: resource.handle })?;
-            if reply.handle == 0 {
-                return Err(Errno(libc::ENOTRECOVERABLE));
-            }
-            reply.handle
-        }
-    };
+    let known = resource.state().sealed.clone();
+    if let Some(sealed) = known {
+        return Ok(Shared::Resource(sealed));
+    }
+    // From here on nothing may be added: who opens it must find what was counted.
     let members = {
         let mut state = resource.state();
-        // From here on nothing may be added: who opens it must find what was counted.
-        state.sealed = true;
-        state.number = Some(number);
+        state.closed = true;
         state.allocations.clone()
     };
+    let reply = call.global("CREATENTSHAREDOBJECT", 32, Request::ShareNt { object: resource.handle })?;
+    if reply.handle == 0 {
+        return Err(Errno(libc::ENOTRECOVERABLE));
+    }
     let mut allocations = Vec::with_capacity(members.len());
     for member in members {
         allocations.push(call.process.allocation(sys::d3dkmthandle { v: member })?.private_data.clone());
     }
     let runtime_data = resource.runtime_data.clone();
     let private_data = resource.private_data.clone();
-    Ok(Shared::Resource(number, Arc::new(SealedResource { runtime_data, private_data, allocations })))
+    let parts = reply.parts.unwrap_or_default();
+    let sealed = Arc::new(SealedResource { runtime_data, private_data, allocations, parts });
+    let mut state = resource.state();
+    Ok(Shared::Resource(state.sealed.get_or_insert(sealed).clone()))
 }
 
 /// Opens a shared fence for this process: entered and mapped, not yet told to the caller.
@@ -325,9 +388,13 @@ pub(super) fn create_sync_file(call: &mut Call<'_>) -> Outcome {
         Some(_) => Shared::SyncFile(Some(share_sync(call, args.monitored_fence.v, &sync)?), args.fence_value),
         None => Shared::SyncFile(None, args.fence_value),
     };
+    let page = match &what {
+        Shared::SyncFile(Some(fence), _) => fence.pages.clone(),
+        _ => None,
+    };
     let (theirs, raise) = call.driver.shares.export(what)?;
     let event = call.driver.link().dispatcher().events.register(
-        Sink::Socket(raise),
+        Sink::SyncFile(raise, page),
         true,
         Some((call.process.key, args.device.v)),
     );
@@ -342,7 +409,7 @@ pub(super) fn create_sync_file(call: &mut Call<'_>) -> Outcome {
 
 pub(super) fn wait_sync_file(call: &mut Call<'_>) -> Outcome {
     let args: sys::d3dkmt_waitsyncfile = call.args()?;
-    let (Shared::SyncFile(fence, value), _) = call.driver.shares.find(args.sync_file_handle)? else {
+    let (Shared::SyncFile(fence, value), page) = call.driver.shares.find(args.sync_file_handle)? else {
         return Err(EINVAL);
     };
     let context = call.process.context(args.context)?;
@@ -350,7 +417,7 @@ pub(super) fn wait_sync_file(call: &mut Call<'_>) -> Outcome {
     // A fence that was never shared cannot be opened: the call succeeds and nothing waits.
     let Some(fence) = fence else { return Ok(0) };
     let device = sys::d3dkmthandle { v: context.device.handle };
-    let (reply, _) = open_fence(call, &device, &fence, None)?;
+    let (reply, _) = open_fence(call, &device, &fence, page)?;
     let objects: FenceList = SmallVec::from_iter([(reply.handle, value)]);
     let work = Work::Wait { queue: args.context.v, objects };
     let waited = call.work("WAITFORSYNCOBJECTFROMGPU", 40 + 12, work);
@@ -361,13 +428,13 @@ pub(super) fn wait_sync_file(call: &mut Call<'_>) -> Outcome {
 pub(super) fn open_from_sync_file(call: &mut Call<'_>) -> Outcome {
     type Args = sys::d3dkmt_opensyncobjectfromsyncfile;
     let mut args: Args = call.args()?;
-    let (Shared::SyncFile(fence, value), _) = call.driver.shares.find(args.sync_file_handle)? else {
+    let (Shared::SyncFile(fence, value), page) = call.driver.shares.find(args.sync_file_handle)? else {
         return Err(EINVAL);
     };
     call.process.device(args.device)?;
     call.alive()?;
     let Some(fence) = fence else { return Ok(0) };
-    let (reply, address) = open_fence(call, &args.device, &fence, None)?;
+    let (reply, address) = open_fence(call, &args.device, &fence, page)?;
     args.syncobj.v = reply.handle;
     args.fence_value = value;
     args.fence_value_cpu_va = address;

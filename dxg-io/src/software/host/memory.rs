@@ -4,7 +4,7 @@
 //! Without it an allocation is 64 KiB. Sizes are rounded up to pages.
 
 use super::Host;
-use super::objects::{HostAllocation, Object, Shared, Storage};
+use super::objects::{HostAllocation, Object, Parts, Storage};
 use crate::software::bus::message::{NewAllocation, ProcessKey, Reply};
 use crate::software::gpu::memory::PAGE_BYTES;
 use crate::status::NtStatus;
@@ -38,19 +38,20 @@ impl Host {
         device: u32,
         resource: Option<u32>,
         create_resource: bool,
+        shared: bool,
         allocations: Vec<NewAllocation>,
     ) -> Result<Reply, NtStatus> {
         self.device(key, device)?;
-        let mut made = Vec::with_capacity(allocations.len());
-        for allocation in &allocations {
-            let size = size_of(allocation).ok_or(NtStatus::NO_MEMORY)?;
-            let storage = match allocation.existing_memory {
-                true => Storage::Awaited,
-                false => {
-                    Storage::Pages(self.gpu.video_memory().allocate(size / PAGE_BYTES).ok_or(NtStatus::NO_MEMORY)?)
-                }
-            };
-            made.push((size, storage));
+        let sizes: Option<Vec<u64>> = allocations.iter().map(size_of).collect();
+        let sizes = sizes.ok_or(NtStatus::NO_MEMORY)?;
+        let existing = allocations.iter().map(|allocation| allocation.existing_memory);
+        let own = sizes.iter().zip(existing.clone()).filter(|(_, existing)| !existing);
+        let own: Vec<u64> = own.map(|(size, _)| size / PAGE_BYTES).collect();
+        let mut pages = self.gpu.allocate_video(&own, shared).ok_or(NtStatus::NO_MEMORY)?.into_iter();
+        let mut made: Parts = Vec::with_capacity(allocations.len());
+        for (&size, existing) in sizes.iter().zip(existing) {
+            let storage = if existing { None } else { pages.next().map(Storage::Pages) };
+            made.push((size, storage.unwrap_or(Storage::Awaited)));
         }
         let process = self.process(key)?;
         let resource = match (resource, create_resource) {
@@ -135,14 +136,12 @@ impl Host {
         Ok(Reply::default())
     }
 
-    pub(super) fn open_resource(&mut self, key: ProcessKey, shared: u32, device: u32) -> Result<Reply, NtStatus> {
+    pub(super) fn open_resource(&mut self, key: ProcessKey, parts: &Parts, device: u32) -> Result<Reply, NtStatus> {
         self.device(key, device)?;
-        let Some(Shared::Resource(parts)) = self.shared.get(&shared) else { return Err(NtStatus::INVALID_PARAMETER) };
-        let parts: Vec<_> = parts.clone();
         let process = self.process(key)?;
         let resource = process.objects.insert(Object::Resource { device, allocations: Vec::new() });
         let mut handles = Vec::with_capacity(parts.len());
-        for (size, storage) in parts {
+        for (size, storage) in parts.iter().cloned() {
             let priority = NORMAL_PRIORITY;
             let allocation = HostAllocation { device, resource, size, storage, residency: 0, priority };
             handles.push((process.objects.insert(Object::Allocation(allocation)), size));

@@ -17,7 +17,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use self::identity::Identity;
-use self::objects::{HostDevice, HostProcess, Object, Shared};
+use self::objects::{HostDevice, HostProcess, Object};
+pub use self::objects::{Parts, Storage};
 use super::bus::dispatcher::{Dispatcher, Due};
 use super::bus::message::{ProcessKey, Reply, Request, Work};
 use super::gpu::{self, DeviceKey, FenceKey, Gpu, GpuError, Pages};
@@ -34,10 +35,13 @@ pub struct Host {
     processes: HashMap<ProcessKey, HostProcess>,
     last_process: ProcessKey,
     last_device: u32,
-    shared: HashMap<u32, Shared>,
+    /// Fences by the number that they are shared by.
+    shared: HashMap<u32, FenceKey>,
     last_shared: u32,
     /// How many handles refer to a fence.
     fence_handles: HashMap<FenceKey, u32>,
+    /// Fences of other processes.
+    foreign: Vec<FenceKey>,
     identity: Identity,
     paging_pending: bool,
     paging_ns: u64,
@@ -73,6 +77,7 @@ impl Host {
             shared: HashMap::new(),
             last_shared: 0,
             fence_handles: HashMap::new(),
+            foreign: Vec::new(),
             identity: Identity::new(parameters),
             paging_pending: parameters.paging_pending,
             paging_ns: nanos(parameters.paging_us),
@@ -123,8 +128,8 @@ impl Host {
             R::CreatePagingQueue { device } => self.create_paging_queue(key, device),
             R::DestroyPagingQueue { queue } => self.destroy_paging_queue(key, queue, at),
             R::StandardAllocationData { size } => Ok(Reply { value: size, ..Reply::default() }),
-            R::CreateAllocations { device, resource, create_resource, allocations } => {
-                self.create_allocations(key, device, resource, create_resource, allocations)
+            R::CreateAllocations { device, resource, create_resource, shared, allocations } => {
+                self.create_allocations(key, device, resource, create_resource, shared, allocations)
             }
             R::DestroyAllocations { device, resource, allocations } => {
                 self.destroy_allocations(key, device, resource, &allocations)
@@ -132,7 +137,7 @@ impl Host {
             R::SetExistingMemory { allocation, address, length, writable } => {
                 self.set_existing_memory(key, allocation, address, length, writable)
             }
-            R::OpenResource { shared, device } => self.open_resource(key, shared, device),
+            R::OpenResource { parts, device } => self.open_resource(key, &parts, device),
             R::Lock { allocation } => self.lock(key, allocation),
             R::Unlock { allocation } => self.allocation(key, allocation).map(|_| Reply::default()),
             R::MakeResident { paging_queue, allocations } => self.make_resident(key, paging_queue, &allocations, at),
@@ -161,7 +166,7 @@ impl Host {
             }
             R::DestroySync { object } => self.destroy_sync(key, object, at),
             R::ShareNt { object } => self.share(key, object),
-            R::OpenSync { device, shared, file } => self.open_sync(key, device, shared, file),
+            R::OpenSync { device, shared, file } => self.open_sync(key, device, shared, file, at),
             R::ShareWithHost { object } => self.share_with_host(key, object),
             R::WaitCpu { objects, any, event } => self.wait_cpu(key, &objects, any, event, at),
             R::Work(work) => self.do_work(key, work, at).map(|()| Reply::default()),
@@ -184,6 +189,7 @@ impl Host {
         self.processes.remove(&key);
         // A launch that does not end keeps its memory; the process is gone all the same.
         let _ = self.gpu.destroy_process(gpu_process(key));
+        self.release_foreign(at);
         Ok(Reply::default())
     }
 

@@ -68,7 +68,7 @@ pub struct HostPagingQueue {
 }
 
 /// What is behind an allocation.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub enum Storage {
     /// Video memory.
     Pages(Arc<Pages>),
@@ -155,10 +155,5 @@ impl Object {
     }
 }
 
-/// Something that several processes may open.
-pub enum Shared {
-    /// A fence.
-    Fence(FenceKey),
-    /// The allocations of a resource: sizes and memory.
-    Resource(Vec<(u64, Storage)>),
-}
+/// The allocations of a shared resource: sizes and memory. They live as long as whoever can open them.
+pub type Parts = Vec<(u64, Storage)>;

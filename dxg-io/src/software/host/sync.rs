@@ -1,6 +1,8 @@
 //! Synchronization objects and sharing.
 
-use super::objects::{HostFence, Object, Shared};
+use std::sync::Arc;
+
+use super::objects::{HostFence, Object, Parts};
 use super::{Host, refused};
 use crate::software::bus::message::{ProcessKey, Reply, SyncKind};
 use crate::software::descriptor::PrivateFd;
@@ -34,7 +36,7 @@ impl Host {
         let across = shared && monitored;
         let made = if across { self.gpu.create_shareable_fence(request) } else { self.gpu.create_fence(request) };
         let fence = made.map_err(refused)?;
-        let number = shared.then(|| self.new_shared(Shared::Fence(fence)));
+        let number = shared.then(|| self.new_shared_fence(fence));
         let object = HostFence { device: monitored.then_some(device), key: fence, shared: number, owned: false };
         // A share without memory of its own counts as a handle: the fence outlives the one it was made with.
         self.fence_handles.insert(fence, if shared && !across { 2 } else { 1 });
@@ -47,12 +49,26 @@ impl Host {
         Ok(reply)
     }
 
-    pub(super) fn new_shared(&mut self, what: Shared) -> u32 {
+    /// A number for a shared object. Global handles look unlike local ones: unique 3, as the recorded host gives them out.
+    fn new_shared(&mut self) -> u32 {
         self.last_shared += 1;
-        // Global handles look unlike local ones: unique 3, as the recorded host gives them out.
-        let number = 0xc000_0000 | (self.last_shared << 6);
-        self.shared.insert(number, what);
+        0xc000_0000 | (self.last_shared << 6)
+    }
+
+    fn new_shared_fence(&mut self, fence: FenceKey) -> u32 {
+        let number = self.new_shared();
+        self.shared.insert(number, fence);
         number
+    }
+
+    /// Lets go of other processes' fences that are open here no more, and that nothing waits for. Until then they stay: a
+    /// queue that waits for one must not go on because the handle was closed (the owner still has the fence).
+    pub(super) fn release_foreign(&mut self, at: u64) {
+        let idle = |fence: &FenceKey| self.fence_handles.get(fence) == Some(&1) && !self.gpu.is_waited_for(*fence);
+        let (idle, kept) = self.foreign.iter().copied().partition(idle);
+        self.foreign = kept;
+        let idle: Vec<FenceKey> = idle;
+        idle.into_iter().for_each(|fence| self.release_fence(fence, at));
     }
 
     /// One handle of a fence less; the last one takes the fence with it, and lets waiters go.
@@ -61,7 +77,7 @@ impl Host {
             *count -= 1;
             if *count == 0 {
                 self.fence_handles.remove(&fence);
-                self.shared.retain(|_, shared| !matches!(shared, Shared::Fence(key) if *key == fence));
+                self.shared.retain(|_, shared| *shared != fence);
                 self.gpu.destroy_fence(fence, at);
             }
         }
@@ -83,24 +99,24 @@ impl Host {
 
     /// Gives a shared object its NT handle: the number is the one that other processes will open.
     pub(super) fn share(&mut self, key: ProcessKey, object: u32) -> Result<Reply, NtStatus> {
-        let shared = match self.process(key)?.objects.get(object) {
+        let (shared, parts) = match self.process(key)?.objects.get(object) {
             Some(Object::Fence(HostFence { shared: Some(shared), key, .. })) => {
                 let (fence, shared) = (*key, *shared);
                 self.gpu.watch_fence(fence);
-                shared
+                (shared, None)
             }
             Some(Object::Resource { allocations, .. }) => {
                 let members = allocations.clone();
-                let mut parts = Vec::with_capacity(members.len());
+                let mut parts: Parts = Vec::with_capacity(members.len());
                 for member in members {
                     let allocation = self.allocation(key, member)?;
                     parts.push((allocation.size, allocation.storage.clone()));
                 }
-                self.new_shared(Shared::Resource(parts))
+                (self.new_shared(), Some(Arc::new(parts)))
             }
             _ => return Err(NtStatus::INVALID_PARAMETER),
         };
-        Ok(Reply { handle: shared, ..Reply::default() })
+        Ok(Reply { handle: shared, parts, ..Reply::default() })
     }
 
     pub(super) fn open_sync(
@@ -109,13 +125,18 @@ impl Host {
         device: u32,
         shared: u32,
         file: Option<PrivateFd>,
+        at: u64,
     ) -> Result<Reply, NtStatus> {
         let (fence, shared) = match (self.shared.get(&shared), file) {
-            (Some(Shared::Fence(fence)), _) => (*fence, shared),
+            (Some(fence), _) => (*fence, shared),
             (_, Some(file)) => {
                 let device = self.device(key, device)?.key;
+                self.release_foreign(at);
                 let fence = self.gpu.import_fence(file, device).map_err(refused)?;
-                (fence, self.new_shared(Shared::Fence(fence)))
+                // Being kept among the foreign ones counts as a handle.
+                self.foreign.push(fence);
+                self.fence_handles.insert(fence, 1);
+                (fence, self.new_shared_fence(fence))
             }
             _ => return Err(NtStatus::INVALID_PARAMETER),
         };

@@ -24,6 +24,12 @@ const PTHREAD_CANCEL_DISABLE: c_int = 1;
 /// The letter of the driver's requests.
 const LETTER: c_ulong = 0x47;
 
+/// Requests that the kernel answers itself for every file, before any driver sees them: they set flags of the descriptor.
+/// Runtimes use them in place of fcntl (CPython, libuv).
+fn is_for_any_file(request: c_ulong) -> bool {
+    matches!(request as u32 as c_ulong, libc::FIOCLEX | libc::FIONCLEX | libc::FIONBIO | libc::FIOASYNC)
+}
+
 /// See the module.
 ///
 /// # Safety
@@ -32,7 +38,7 @@ const LETTER: c_ulong = 0x47;
 pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_void) -> c_int {
     // SAFETY: the next library's ioctl has this type.
     static NEXT: Next<IoctlFn> = unsafe { Next::named(named!(ioctl)) };
-    if table::get(fd).is_some() || request >> 8 & 0xff == LETTER {
+    if (table::get(fd).is_some() && !is_for_any_file(request)) || request >> 8 & 0xff == LETTER {
         // SAFETY: the caller's arguments.
         if let Some(result) = unsafe { node_ioctl(fd, request, argument) } {
             return result;
@@ -84,6 +90,7 @@ pub unsafe fn node_ioctl(fd: c_int, request: c_ulong, argument: *mut c_void) -> 
 /// As [`node_ioctl`].
 unsafe fn recorded(file: &Content, request: u32, argument: *mut c_void) -> RawOutcome {
     let (record, memory) = (&file.machine.record, &*file.machine.memory);
+    record.begins(request);
     let before = record.argument(request, argument as u64, memory);
     let began = Instant::now();
     // SAFETY: the file was opened with checked memory, which takes any address.

@@ -7,6 +7,7 @@
 mod close;
 mod duplicate;
 mod ioctl;
+mod name;
 mod open;
 mod stat;
 mod syscall;

@@ -9,6 +9,7 @@ use std::time::Instant;
 use dxg_io::boundary::RawOutcome;
 use libc::{FILE, c_char, c_int, mode_t};
 
+use super::duplicate::node_at;
 use crate::machine::{Machine, number_of};
 use crate::next::{Next, named};
 use crate::node::{self, Identity};
@@ -108,10 +109,23 @@ pub unsafe fn either(folder: c_int, path: *const c_char, flags: c_int, next: imp
     }
     let before = errno::get();
     let fd = next();
+    let error = errno::get();
+    // A failure of these kinds comes after the kernel has read the path, as success does.
+    if fd != -1 || not_found(error) || error == libc::EPERM {
+        // SAFETY: the kernel has read the path.
+        let again = unsafe { path::descriptor_of(path) };
+        if again.is_some_and(|of| table::get(of).is_some() && node_at(of).is_some()) {
+            // A node that is open already, by its path in /proc: opened once more, as a driver would see it.
+            if fd != -1 {
+                raw::close(fd);
+            }
+            errno::set(before);
+            return open_node(flags);
+        }
+    }
     if fd != -1 {
         return fd;
     }
-    let error = errno::get();
     // SAFETY: the kernel has read the path to find that there is nothing.
     if not_found(error) && unsafe { path::names_node(folder, path) } {
         errno::set(before);

@@ -2,7 +2,8 @@
 //!
 //! A process of the program is a group of rows, a thread a row, a call a slice; a second group has a row for each queue, with its
 //! submissions and the values of its fence. Lines come in the order in which calls returned, from several processes; each is
-//! looked at by itself.
+//! looked at by itself. A process that is killed, or a full disk, may leave a line that was cut off, perhaps with another's
+//! right behind it: such lines are left out, and counted.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -103,18 +104,46 @@ impl Arguments {
     }
 }
 
-/// The calls of a trace.
+/// How a line begins.
+const LINE: &[u8] = b"{\"pid\":";
+
+/// What a trace holds.
+struct Lines {
+    lines: Vec<Line>,
+    cut_off: usize,
+}
+
+/// The calls of a trace. Lines that were cut off are left out, which is said.
 pub fn read(trace: &Path) -> Outcome<Vec<Line>> {
-    let shown = trace.display();
-    let file = File::open(trace).map_err(|error| format!("{shown}: {error}"))?;
-    let mut lines = Vec::new();
-    for (number, line) in BufReader::new(file).lines().enumerate() {
-        let line = line.map_err(|error| format!("{shown}, line {}: {error}", number + 1))?;
-        let line = serde_json::from_str(&line)
-            .map_err(|error| format!("{shown}, line {} is not of `dxgrt run --trace`: {error}", number + 1))?;
-        lines.push(line);
+    let Lines { lines, cut_off } = parse(trace)?;
+    if cut_off > 0 {
+        crate::output::complain(&format!("{cut_off} lines of {} were cut off and are not drawn", trace.display()));
     }
     Ok(lines)
+}
+
+fn parse(trace: &Path) -> Outcome<Lines> {
+    let shown = trace.display();
+    let file = File::open(trace).map_err(|error| format!("{shown}: {error}"))?;
+    let (mut lines, mut cut_off) = (Vec::new(), 0);
+    for (number, line) in BufReader::new(file).split(b'\n').enumerate() {
+        let line = line.map_err(|error| format!("{shown}, line {}: {error}", number + 1))?;
+        match serde_json::from_slice(&line) {
+            Ok(line) => lines.push(line),
+            // It begins as one of ours, and is no JSON: it was cut off.
+            Err(error) if !error.is_data() && line.starts_with(LINE) => {
+                cut_off += 1;
+                // Of two lines in one the second is whole.
+                let second = line.windows(LINE.len()).rposition(|part| part == LINE).filter(|&at| at > 0);
+                lines.extend(second.and_then(|at| serde_json::from_slice(&line[at..]).ok()));
+            }
+            Err(error) => {
+                let sentence = format!("{shown}, line {} is not of `dxgrt run --trace`: {error}", number + 1);
+                return Err(sentence.into());
+            }
+        }
+    }
+    Ok(Lines { lines, cut_off })
 }
 
 /// Draws calls, at their times after `begin`.
@@ -190,6 +219,22 @@ pub fn draw(lines: &[Line], begin: u64, out: impl io::Write) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_that_were_cut_off_are_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let trace = folder.path().join("trace.jsonl");
+        let whole = r#"{"pid":7,"tid":7,"at_ns":1000,"took_ns":50,"name":"open","ret":0,"errno":0}"#;
+        let text = format!("{whole}\n{}{whole}\n{whole}\n{}", &whole[..20], &whole[..41]);
+        std::fs::write(&trace, &text).unwrap();
+        let read = parse(&trace).unwrap();
+        assert_eq!((read.lines.len(), read.cut_off), (3, 2));
+        for (other, named) in [("{\"pid\":1}\n", 1), ("{}\n", 1), ("hello\n", 1), ("\u{0}\n", 1)] {
+            std::fs::write(&trace, other).unwrap();
+            let error = parse(&trace).map(drop).unwrap_err().to_string();
+            assert!(error.contains(&format!("line {named} is not of")), "{other}: {error}");
+        }
+    }
 
     #[test]
     fn calls_become_slices_and_rows_are_threads() {

@@ -124,7 +124,10 @@ impl Drop for HostMemory {
         if self.device.dxg().failed_teardowns() != failed {
             // The device may still reach the pages (a launch that does not end, a driver that is gone): their addresses must
             // stay. Another thread's failure in the same moment leaves them mapped in vain, which harms nobody.
-            tracing::warn!(bytes = self.pages.len(), "imported memory could not be taken back; its addresses stay in use");
+            tracing::warn!(
+                bytes = self.pages.len(),
+                "imported memory could not be taken back; its addresses stay in use"
+            );
             self.pages.abandon();
             std::mem::forget(self.pages.clone());
         }

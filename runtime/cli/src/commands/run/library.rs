@@ -1,8 +1,8 @@
 //! Finding the library, and whether a program can be entered by it at all.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::commands::Outcome;
@@ -57,14 +57,39 @@ pub fn first(library: &Path) -> Outcome<OsString> {
 pub fn cannot_be_entered(name: &OsStr) -> Option<String> {
     let path = in_path(name)?;
     let shown = path.display();
-    let mode = path.metadata().ok()?.permissions().mode();
-    if mode & 0o6000 != 0 {
+    if has_other_rights(&path)? {
         return Some(format!("{shown} runs with other rights than yours: the loader ignores libdxg_preload.so for it"));
     }
     let head = head_of(&path)?;
-    is_static(&head).then(|| {
-        format!("{shown} is linked statically: it makes its system calls itself and will not find the software adapter")
-    })
+    // A script is run by the program that its first line names.
+    let interpreter = interpreter_of(&head).filter(|interpreter| interpreter.is_absolute());
+    let (head, shown) = match interpreter {
+        Some(interpreter) => (head_of(&interpreter)?, interpreter.display().to_string()),
+        None => (head, shown.to_string()),
+    };
+    let why = match kind_of(&head) {
+        Kind::Fit => return None,
+        Kind::Static => "is linked statically: it makes its system calls itself",
+        Kind::OtherLoader => "is made for another C library than this library: its loader does not take it",
+        Kind::OtherMachine => "is made for another processor than this library (32 bits?): its loader does not take it",
+    };
+    Some(format!("{shown} {why}, and will not find the software adapter"))
+}
+
+/// Whether the loader runs the program as somebody else, or with capabilities of its file: it then takes no library from the
+/// environment.
+fn has_other_rights(path: &Path) -> Option<bool> {
+    let metadata = path.metadata().ok()?;
+    let mode = metadata.permissions().mode();
+    // SAFETY: neither call has arguments.
+    let (user, group) = unsafe { (libc::getuid(), libc::getgid()) };
+    let other = mode & 0o4000 != 0 && metadata.uid() != user || mode & 0o2010 == 0o2010 && metadata.gid() != group;
+    let file = CString::new(path.as_os_str().as_bytes()).ok()?;
+    // SAFETY: C strings; nothing is written for a length of 0.
+    let capable =
+        unsafe { libc::getxattr(file.as_ptr(), c"security.capability".as_ptr(), std::ptr::null_mut(), 0) } > 0;
+    // Root has all capabilities already.
+    Some(other || capable && user != 0)
 }
 
 fn in_path(name: &OsStr) -> Option<PathBuf> {
@@ -82,17 +107,59 @@ fn head_of(path: &Path) -> Option<Vec<u8>> {
     Some(head)
 }
 
-/// Whether these are the first bytes of a 64-bit ELF program that asks for no loader.
-fn is_static(head: &[u8]) -> bool {
-    const PT_INTERP: u32 = 3;
+/// What a script's first line names.
+fn interpreter_of(head: &[u8]) -> Option<PathBuf> {
+    let line = head.strip_prefix(b"#!")?.split(|&byte| byte == b'\n').next()?.trim_ascii_start();
+    let path = line.split(|byte| byte.is_ascii_whitespace()).next()?;
+    Some(PathBuf::from(OsStr::from_bytes(path)))
+}
+
+/// Whether a program's loader takes the library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// It does, as far as one can see; or this is no program at all, which the system will say.
+    Fit,
+    /// There is no loader.
+    Static,
+    /// That of another C library.
+    OtherLoader,
+    /// That of another processor.
+    OtherMachine,
+}
+
+/// The machine's number in ELF files.
+const MACHINE: u64 = if cfg!(target_arch = "x86_64") { 62 } else { 183 };
+
+/// What the first bytes of a program say.
+fn kind_of(head: &[u8]) -> Kind {
+    const PT_INTERP: u64 = 3;
     let word = |at: usize, length: usize| {
-        let bytes = head.get(at..at + length)?;
+        let bytes = head.get(at..at.checked_add(length)?)?;
         Some(bytes.iter().rev().fold(0u64, |sum, &byte| sum << 8 | u64::from(byte)))
     };
+    if !head.starts_with(b"\x7fELF") {
+        return Kind::Fit;
+    }
+    if !head.starts_with(b"\x7fELF\x02\x01") || word(18, 2).is_some_and(|machine| machine != MACHINE) {
+        return Kind::OtherMachine;
+    }
     let headers = || Some((word(32, 8)? as usize, word(54, 2)? as usize, word(56, 2)? as usize));
-    let Some((first, size, count)) = headers().filter(|_| head.starts_with(b"\x7fELF\x02\x01")) else { return false };
-    let kinds: Option<Vec<u64>> = (0..count).map(|n| word(first.checked_add(n.checked_mul(size)?)?, 4)).collect();
-    kinds.is_some_and(|kinds| !kinds.contains(&u64::from(PT_INTERP)))
+    let Some((first, size, count)) = headers() else { return Kind::Fit };
+    for n in 0..count {
+        let Some(at) = n.checked_mul(size).and_then(|at| first.checked_add(at)) else { return Kind::Fit };
+        match word(at, 4) {
+            Some(PT_INTERP) => {
+                let place = || Some((word(at.checked_add(8)?, 8)? as usize, word(at.checked_add(32)?, 8)? as usize));
+                let loader = place().and_then(|(from, length)| head.get(from..from.checked_add(length)?));
+                let musl = loader.is_some_and(|loader| loader.windows(7).any(|part| part == b"ld-musl"));
+                return if musl { Kind::OtherLoader } else { Kind::Fit };
+            }
+            Some(_) => {}
+            // Not among the first bytes: nothing is known.
+            None => return Kind::Fit,
+        }
+    }
+    Kind::Static
 }
 
 #[cfg(test)]
@@ -100,18 +167,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn programs_without_a_loader_are_told_apart() {
+    fn programs_that_the_library_cannot_enter_are_told_apart() {
         let own = head_of(&std::env::current_exe().unwrap()).unwrap();
-        assert!(!is_static(&own));
-        let mut patched = own.clone();
-        let (first, size, count) = (64, 56, usize::from(patched[56]));
+        assert_eq!(kind_of(&own), Kind::Fit);
+        let mut alone = own.clone();
+        let (first, size, count) = (64, 56, usize::from(alone[56]));
         for n in 0..count {
-            if patched[first + n * size] == 3 {
-                patched[first + n * size] = 0;
+            if alone[first + n * size] == 3 {
+                alone[first + n * size] = 0;
             }
         }
-        assert!(is_static(&patched));
-        assert!(!is_static(b"#!/bin/sh\n") && !is_static(b"") && !is_static(&own[..60]));
+        assert_eq!(kind_of(&alone), Kind::Static);
+        for other in [&b"#!/bin/sh\n"[..], b"", &own[..60]] {
+            assert_eq!(kind_of(other), Kind::Fit);
+        }
+        let (mut narrow, mut foreign, mut musl) = (own.clone(), own.clone(), own.clone());
+        narrow[4] = 1;
+        foreign[18] = 8;
+        assert_eq!((kind_of(&narrow), kind_of(&foreign)), (Kind::OtherMachine, Kind::OtherMachine));
+        let loader = own.windows(3).position(|part| part == b"ld-").expect("the loader is named");
+        musl[loader..loader + 7].copy_from_slice(b"ld-musl");
+        assert_eq!(kind_of(&musl), Kind::OtherLoader);
+        for (script, interpreter) in [("#!/bin/sh\nx", "/bin/sh"), ("#! /usr/bin/env python3\n", "/usr/bin/env")] {
+            assert_eq!(interpreter_of(script.as_bytes()), Some(PathBuf::from(interpreter)));
+        }
+        assert_eq!(interpreter_of(&own), None);
     }
 
     #[test]

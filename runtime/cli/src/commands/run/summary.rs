@@ -59,6 +59,12 @@ fn calls(program: &str, ledger: &Ledger, parameters: &Parameters) -> String {
         total.posted, total.round_trips, total.payload_bytes, total.ring_bytes, total.doorbells, total.full_ring_sleeps
     );
     saved(&mut out, ledger, parameters);
+    let unfinished = ledger.unfinished();
+    if !unfinished.is_empty() {
+        let each =
+            unfinished.iter().map(|(name, calls)| format!("{calls} × {}", name.strip_prefix("LX_DX").unwrap_or(name)));
+        let _ = writeln!(out, "  did not return before their process ended: {}", each.collect::<Vec<_>>().join(", "));
+    }
     out + &indented(&Report::of_calls(ledger).to_string())
 }
 
@@ -120,5 +126,10 @@ mod tests {
         ] {
             assert!(text.contains(expected), "{expected} is not in\n{text}");
         }
+        assert!(!text.contains("did not return"), "{text}");
+        ledger.begin(sys::LX_DXWAITFORSYNCHRONIZATIONOBJECTFROMCPU);
+        let text = calls("./client", &ledger, &parameters);
+        let expected = "did not return before their process ended: 1 × WAITFORSYNCHRONIZATIONOBJECTFROMCPU\n";
+        assert!(text.contains(expected), "{text}");
     }
 }
