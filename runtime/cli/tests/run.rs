@@ -20,7 +20,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn output_of(arguments: &[&str]) -> Output {
-    dxgrt(arguments).output().expect("dxgrt starts")
+    support::output(&mut dxgrt(arguments))
 }
 
 #[test]
@@ -301,7 +301,7 @@ fn a_trace_holds_every_call_and_is_drawn() {
 }
 
 fn refused(command: &mut Command) -> (Option<i32>, String) {
-    let output = command.output().expect("dxgrt starts");
+    let output = support::output(command);
     assert!(output.stdout.is_empty());
     (output.status.code(), text(&output.stderr))
 }

@@ -1,9 +1,11 @@
 //! What tests of the preloaded library share: the library itself, built by a cargo of its own, and C programs.
 #![allow(dead_code, reason = "each test uses its part")]
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 /// The workspace: two folders above the package, or three.
 pub fn root() -> &'static Path {
@@ -12,9 +14,21 @@ pub fn root() -> &'static Path {
     root.unwrap_or_else(|| panic!("{} lies in no workspace", package.display()))
 }
 
+/// What a command said. A program that was just copied may still be open for writing in a child that another test has
+/// forked at that moment, which has not come to its exec: then it cannot be started yet.
+pub fn output(command: &mut Command) -> Output {
+    for _ in 0..500 {
+        match command.output() {
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => std::thread::sleep(Duration::from_millis(10)),
+            output => return output.unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}")),
+        }
+    }
+    panic!("{command:?} stays open for writing in another process")
+}
+
 /// What a command said, which must have succeeded.
 pub fn run(command: &mut Command) -> Output {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"));
+    let output = output(command);
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{command:?}: {}\n{out}\n{err}", output.status);
     // A defect of the adapter is caught and answered with an error; here it is one.
