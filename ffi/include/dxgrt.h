@@ -626,7 +626,7 @@ dxgrt_status dxgrt_open(const char *selector,
 // Closes a context: accepts nothing more, completes what was accepted (a lost device abandons it), calls the callbacks that
 // are left, and ends the context's threads. Blocks until then; not to be called from a callback. What was made with the context
 // stays valid as handles, answers DXGRT_SHUTDOWN, and is freed by its own calls; the device itself (its memory, and a sleeping
-// thread of the software adapter) goes with the last of them. Closing again is DXGRT_OK.
+// thread of the software adapter) goes with the last of them. Closing again is DXGRT_OK, and waits for who closes just now.
 dxgrt_status dxgrt_close(struct dxgrt_ctx *ctx);
 
 // Hands over everything enqueued so far, on all streams, without waiting for it.
@@ -864,7 +864,8 @@ dxgrt_status dxgrt_stream_default(struct dxgrt_ctx *ctx, struct dxgrt_stream **o
 // context was closed (DXGRT_SHUTDOWN: the handle is freed all the same).
 dxgrt_status dxgrt_stream_destroy(struct dxgrt_stream *stream);
 
-// Makes a failed stream usable again; waits until nothing of it is in flight. A lost device cannot be reset.
+// Makes a failed stream usable again; waits until nothing of it is in flight. A lost device cannot be reset. Fences of what has
+// failed keep their answer; what asks for everything enqueued so far asks for what came since.
 dxgrt_status dxgrt_stream_reset(struct dxgrt_stream *stream);
 
 // Hands over what the stream has gathered, without waiting for it. `out` (or NULL) gets the fence of everything enqueued so far.

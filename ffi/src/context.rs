@@ -43,7 +43,9 @@ pub(crate) struct Context {
     pub(crate) device: Device,
     /// Enqueuing waits for room.
     pub(crate) blocks: bool,
-    pub(crate) closed: AtomicBool,
+    closed: AtomicBool,
+    /// How closing went, once it is over; locked by who closes.
+    ended: Mutex<Option<bool>>,
     pub(crate) counters: Counters,
     pub(crate) default_stream: Mutex<Option<StreamHandle>>,
     callbacks: Mutex<Option<Arc<Callbacks>>>,
@@ -112,6 +114,7 @@ impl Context {
             device,
             blocks,
             closed: AtomicBool::new(false),
+            ended: Mutex::default(),
             counters: Counters::default(),
             default_stream: Mutex::default(),
             callbacks: Mutex::default(),
@@ -135,7 +138,7 @@ impl Context {
     /// What calls back; made at its first use.
     pub(crate) fn callbacks(&self) -> Outcome<Arc<Callbacks>> {
         let mut callbacks = self.lock_callbacks();
-        // Under the lock: closing takes them away under it, and none are made after that.
+        // Under the lock: closing looks for them under it, and none are made after that.
         if self.is_closed() {
             return Err(Error::ShutDown.into());
         }
@@ -327,12 +330,18 @@ impl Context {
     // ---- the end ----
 
     /// Completes what was accepted, closes the device, and calls the callbacks that are left; whether the device has closed in
-    /// time.
+    /// time. Whoever closes at the same time waits for the same end.
     pub(crate) fn close(&self) -> bool {
+        // Held to the end; callbacks are kept from coming here.
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(closed) = *ended {
+            return closed;
+        }
         self.closed.store(true, Ordering::Release);
         let closed = self.device.shutdown_blocking(CLOSE_PATIENCE);
         self.settle_all(true);
-        let callbacks = self.lock_callbacks().take();
+        // They stay where they are: who is called back now must still not wait.
+        let callbacks = self.lock_callbacks().clone();
         if let Some(callbacks) = callbacks {
             callbacks.close();
         }
@@ -341,6 +350,7 @@ impl Context {
             // It cannot be destroyed by others, so this is its end.
             let _entry = handle::remove_with_context(default);
         }
+        *ended = Some(closed);
         closed
     }
 }
@@ -366,10 +376,13 @@ impl Drop for Context {
 
 /// The context of a handle; a closed one answers that it is closed.
 pub(crate) fn context(ctx: *const dxgrt_ctx) -> Outcome<handle::Found<dxgrt_ctx>> {
-    handle::find(ctx).map_err(|failure| match handle::judge(ctx) {
+    let found = handle::find(ctx).map_err(|failure| match handle::judge(ctx) {
         handle::Stale::Freed => Error::ShutDown.into(),
         _ => failure,
-    })
+    })?;
+    // It keeps its handle until it is closed to the end.
+    found.check_open()?;
+    Ok(found)
 }
 
 /// Refuses to wait where waiting would be for oneself.

@@ -83,6 +83,7 @@ pub unsafe extern "C" fn dxgrt_stream_wait_cuda(
 ) -> dxgrt_status {
     guard(|| {
         let entry = handle::find(stream)?;
+        entry.context.check_open()?;
         // SAFETY: needed because the stream is the caller's; by this function's contract it is one of the same context.
         let completion = unsafe { entry.stream.wait_for_cuda_stream(cuda_stream)? };
         maybe_output(done, entry.fence(completion.ticket()));
@@ -96,6 +97,7 @@ pub unsafe extern "C" fn dxgrt_stream_wait_cuda(
 pub unsafe extern "C" fn dxgrt_cuda_wait_stream(cuda_stream: *mut c_void, stream: *mut dxgrt_stream) -> dxgrt_status {
     guard(|| {
         let entry = handle::find(stream)?;
+        entry.context.check_open()?;
         // SAFETY: as above.
         unsafe { entry.stream.let_cuda_stream_wait(cuda_stream)? };
         Ok(())
@@ -112,6 +114,7 @@ pub unsafe extern "C" fn dxgrt_stream_wait_cuda_event(
     guard(|| {
         let entry = handle::find(stream)?;
         not_null(cuda_event)?;
+        entry.context.check_open()?;
         // SAFETY: needed because the event is the caller's; by this function's contract it is one of the same context.
         unsafe { entry.stream.wait_for_cuda_event(cuda_event)? };
         Ok(())
@@ -127,6 +130,7 @@ pub unsafe extern "C" fn dxgrt_stream_record_cuda_event(
     guard(|| {
         let entry = handle::find(stream)?;
         not_null(cuda_event)?;
+        entry.context.check_open()?;
         // SAFETY: as above.
         unsafe { entry.stream.record_cuda_event(cuda_event)? };
         Ok(())

@@ -181,21 +181,20 @@ fn limits(options: &dxgrt_open_options) -> Limits {
 /// Closes a context: accepts nothing more, completes what was accepted (a lost device abandons it), calls the callbacks that
 /// are left, and ends the context's threads. Blocks until then; not to be called from a callback. What was made with the context
 /// stays valid as handles, answers DXGRT_SHUTDOWN, and is freed by its own calls; the device itself (its memory, and a sleeping
-/// thread of the software adapter) goes with the last of them. Closing again is DXGRT_OK.
+/// thread of the software adapter) goes with the last of them. Closing again is DXGRT_OK, and waits for who closes just now.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dxgrt_close(ctx: *mut dxgrt_ctx) -> dxgrt_status {
     guard(|| {
-        if handle::judge(ctx) == handle::Stale::Freed && handle::find(ctx).is_err() {
-            return Ok(());
-        }
-        let found = handle::find(ctx)?.share();
-        refuse_in_callback(&found, "dxgrt_close")?;
-        let context = match handle::remove(ctx) {
-            Ok(context) => context,
-            // Another thread closes it just now.
-            Err(_) => return Ok(()),
+        let context = match handle::find(ctx) {
+            Ok(context) => context.share(),
+            Err(_) if handle::judge(ctx) == handle::Stale::Freed => return Ok(()),
+            Err(failure) => return Err(failure),
         };
-        if context.close() {
+        refuse_in_callback(&context, "dxgrt_close")?;
+        let closed = context.close();
+        // Of those who close at the same time, one takes the handle.
+        let _context = handle::remove(ctx);
+        if closed {
             return Ok(());
         }
         Err(Failure::new(

@@ -61,6 +61,7 @@ pub unsafe extern "C" fn dxgrt_event_fence(event: *mut dxgrt_event, out: *mut dx
     guard(|| {
         let out = output(out, "out")?;
         let entry = handle::find(event)?;
+        entry.context.check_open()?;
         out.set(*entry.latest.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(())
     })
@@ -77,6 +78,7 @@ pub unsafe extern "C" fn dxgrt_event_elapsed_ns(
     guard(|| {
         let out = output(ns, "ns")?;
         let (from, to) = (handle::find(from)?, handle::find(to)?);
+        to.context.check_open()?;
         let elapsed = to.event.elapsed(&from.event)?;
         to.context.settle();
         out.set(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX));

@@ -184,6 +184,7 @@ pub unsafe extern "C" fn dxgrt_mem_use(mem: *mut dxgrt_mem, stream: *mut dxgrt_s
         if !Arc::ptr_eq(&allocation.context, &stream.context) {
             return Err(Failure::invalid("the stream belongs to another context than the allocation"));
         }
+        allocation.context.check_open()?;
         let mut users = allocation.users.lock().unwrap_or_else(PoisonError::into_inner);
         if !users.iter().any(|user| Arc::ptr_eq(user, &stream)) {
             users.push(stream);

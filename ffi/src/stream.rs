@@ -137,7 +137,8 @@ pub unsafe extern "C" fn dxgrt_stream_destroy(stream: *mut dxgrt_stream) -> dxgr
     })
 }
 
-/// Makes a failed stream usable again; waits until nothing of it is in flight. A lost device cannot be reset.
+/// Makes a failed stream usable again; waits until nothing of it is in flight. A lost device cannot be reset. Fences of what has
+/// failed keep their answer; what asks for everything enqueued so far asks for what came since.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dxgrt_stream_reset(stream: *mut dxgrt_stream) -> dxgrt_status {
     guard(|| {
@@ -155,7 +156,7 @@ pub unsafe extern "C" fn dxgrt_stream_flush(stream: *mut dxgrt_stream, out: *mut
     guard(|| {
         let entry = handle::find(stream)?;
         entry.context.check_open()?;
-        let fence = entry.fence(entry.timeline.last());
+        let fence = entry.fence(entry.timeline.latest());
         entry.stream.flush();
         maybe_output(out, fence);
         Ok(())
@@ -168,7 +169,8 @@ pub unsafe extern "C" fn dxgrt_stream_fence(stream: *mut dxgrt_stream, out: *mut
     guard(|| {
         let out = output(out, "out")?;
         let entry = handle::find(stream)?;
-        out.set(entry.fence(entry.timeline.last()));
+        entry.context.check_open()?;
+        out.set(entry.fence(entry.timeline.latest()));
         Ok(())
     })
 }
@@ -179,6 +181,7 @@ pub unsafe extern "C" fn dxgrt_stream_fence(stream: *mut dxgrt_stream, out: *mut
 pub unsafe extern "C" fn dxgrt_stream_wait(stream: *mut dxgrt_stream, fence: dxgrt_fence) -> dxgrt_status {
     guard(|| {
         let entry = handle::find(stream)?;
+        entry.context.check_open()?;
         let Some(found) = entry.context.timeline(fence)? else {
             return Ok(());
         };
@@ -212,7 +215,7 @@ pub unsafe extern "C" fn dxgrt_stream_sync(stream: *mut dxgrt_stream, timeout_ns
     guard(|| {
         let entry = handle::find(stream)?.share();
         entry.context.check_open()?;
-        wait_for_ticket(&entry.context, &entry.timeline, entry.timeline.last(), timeout_ns)
+        wait_for_ticket(&entry.context, &entry.timeline, entry.timeline.latest(), timeout_ns)
     })
 }
 

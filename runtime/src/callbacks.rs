@@ -7,7 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, ThreadId};
 
 use crate::completion::Completion;
 use crate::core::notice::{Notices, Turn};
@@ -18,6 +18,8 @@ type Callback = Box<dyn FnOnce(Result<()>) + Send>;
 /// Calls back when operations complete; each callback exactly once.
 pub struct Callbacks {
     notices: Arc<Notices<Callback, Result<()>>>,
+    id: ThreadId,
+    /// Until somebody has waited for its end; locked by who does.
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -71,7 +73,7 @@ impl Callbacks {
         };
         let thread = std::thread::Builder::new().name("dxgrt-callbacks".into()).spawn(run);
         let thread = thread.map_err(|error| Error::driver("starting the callback thread", error))?;
-        Ok(Callbacks { notices, thread: Mutex::new(Some(thread)) })
+        Ok(Callbacks { notices, id: thread.thread().id(), thread: Mutex::new(Some(thread)) })
     }
 
     /// Calls `callback` with the outcome of `completion`, once, on the callback thread. After [`Callbacks::close`] it is called here
@@ -89,15 +91,19 @@ impl Callbacks {
 
     /// Whether this is the thread that calls back.
     pub fn is_current_thread(&self) -> bool {
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        thread.as_ref().is_some_and(|thread| thread.thread().id() == std::thread::current().id())
+        self.id == std::thread::current().id()
     }
 
-    /// Calls what is left with [`Error::ShutDown`], and ends the thread; waits for it, unless this is it.
+    /// Calls what is left with [`Error::ShutDown`], and ends the thread; waits for it, unless this is it. Whoever closes at the
+    /// same time waits for the same end.
     pub fn close(&self) {
         self.notices.close(Err(Error::ShutDown));
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
+        if self.is_current_thread() {
+            return;
+        }
+        // Held during the wait, for others to wait as well; callbacks never lock it.
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = thread.take() {
             // A panic of a callback ends there, so the thread ends well.
             let _ended = thread.join();
         }
@@ -118,7 +124,9 @@ impl std::fmt::Debug for Callbacks {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc;
+    use std::time::Duration;
 
     use super::*;
     use crate::Device;
@@ -141,5 +149,42 @@ mod tests {
         callbacks.on_done(stream.last(), move |outcome| told.send((7, outcome.is_ok())).unwrap());
         assert_eq!(outcomes.try_recv(), Ok((7, false)), "after the close: at once, shut down");
         assert_eq!(outcomes.try_recv(), Err(mpsc::TryRecvError::Disconnected), "and nothing twice");
+    }
+
+    #[test]
+    fn everybody_who_closes_waits_for_the_last_callback() {
+        let device = Device::open("software").unwrap();
+        let (stream, callbacks) = (device.stream().unwrap(), Callbacks::start().unwrap());
+        let (begin, begun) = mpsc::channel();
+        let over = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&over);
+        callbacks.on_done(stream.last(), move |_| {
+            begin.send(()).unwrap();
+            std::thread::sleep(Duration::from_millis(100));
+            ended.store(true, Ordering::Release);
+        });
+        begun.recv().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    callbacks.close();
+                    assert!(over.load(Ordering::Acquire), "closed, and a callback is still under way");
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn a_callback_may_close() {
+        let device = Device::open("software").unwrap();
+        let (stream, callbacks) = (device.stream().unwrap(), Arc::new(Callbacks::start().unwrap()));
+        let (mine, (told, closed)) = (Arc::clone(&callbacks), mpsc::channel());
+        callbacks.on_done(stream.last(), move |_| {
+            assert!(mine.is_current_thread());
+            mine.close();
+            told.send(()).unwrap();
+        });
+        closed.recv_timeout(Duration::from_secs(20)).unwrap();
+        callbacks.close();
     }
 }

@@ -395,7 +395,7 @@ impl Device {
 
     fn accepted(&self) -> impl Iterator<Item = (Arc<StreamShared>, u64)> {
         let streams = self.shared.engine.streams().into_iter();
-        streams.map(|stream| (Arc::clone(&stream), stream.last_ticket())).filter(|(_, last)| *last > 0)
+        streams.map(|stream| (Arc::clone(&stream), stream.latest())).filter(|(_, last)| *last > 0)
     }
 
     /// Hands over everything accepted so far, on all streams, without waiting for it.

@@ -321,6 +321,12 @@ impl Timeline {
         self.0.shared.last_ticket()
     }
 
+    /// What stands for everything accepted so far: the highest sequence number, or 0, which is done, where nothing was accepted
+    /// since the latest reset.
+    pub fn latest(&self) -> u64 {
+        self.0.shared.latest()
+    }
+
     /// The outcome, if it is known. Does nothing but look.
     pub fn peek(&self, ticket: u64) -> Option<Result<()>> {
         self.0.shared.timeline.outcome(ticket).map(|outcome| outcome.map_err(|cause| cause.seen_by(ticket)))
@@ -386,10 +392,10 @@ pub fn free_host_after(device: &Device, host: HostBuffer<u8>, streams: &[&Stream
     device.shared().retire_after(memory, streams.iter().map(|stream| Arc::clone(&stream.inner.core.shared)));
 }
 
-/// Every stream of a device that has accepted anything, and the last it has.
+/// Every stream of a device that has accepted anything (since its latest reset), and the last it has.
 pub fn accepted(device: &Device) -> Vec<(Timeline, u64)> {
     let engine = &device.shared().engine;
     let streams = engine.streams().into_iter();
     let timelines = streams.map(|shared| Timeline(Arc::new(StreamCore { engine: Arc::clone(engine), shared })));
-    timelines.map(|timeline| (timeline.clone(), timeline.last())).filter(|(_, last)| *last > 0).collect()
+    timelines.map(|timeline| (timeline.clone(), timeline.latest())).filter(|(_, last)| *last > 0).collect()
 }

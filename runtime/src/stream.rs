@@ -155,16 +155,18 @@ impl Stream {
         self.inner.core.engine.flush(&self.inner.core.shared);
     }
 
-    /// Makes a failed stream usable again. What was accepted before keeps its outcome.
+    /// Makes a failed stream usable again. What was accepted before keeps its outcome; [`Stream::last`] and
+    /// [`Stream::synchronize`] have forgotten it.
     ///
     /// Waits, on this thread, until nothing of the stream is in flight. A lost device cannot be reset.
     pub fn reset(&self) -> Result<()> {
         self.inner.core.engine.reset(&self.inner.core.shared)
     }
 
-    /// The completion of everything accepted so far; flushes nothing and waits for nothing.
+    /// The completion of everything accepted so far; flushes nothing and waits for nothing. After a [reset](Stream::reset): of
+    /// everything since, so that failures before it are not told again.
     pub fn last(&self) -> Completion {
-        Completion::new(Arc::clone(&self.inner.core), self.inner.core.shared.last_ticket())
+        Completion::new(Arc::clone(&self.inner.core), self.inner.core.shared.latest())
     }
 
     /// The completion of the operation with this sequence number, for those who keep numbers only.

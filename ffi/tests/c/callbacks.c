@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 enum { THREADS = 8, EACH = 200, LATE = 100 };
 
@@ -94,7 +95,36 @@ static void run(void *(*body)(void *), int each, int close_early) {
     free(all);
 }
 
+static atomic_int under_way, closed_early;
+
+static void linger(void *user, dxgrt_status status) {
+    (void)user, (void)status;
+    atomic_store(&under_way, 1);
+    usleep(50000);
+    /* Also while the context is being closed, a callback that closes it would wait for itself. */
+    EXPECT(DXGRT_INVALID, dxgrt_close(gpu));
+    atomic_store(&under_way, 2);
+}
+
+static void *close_it(void *user) {
+    OK(dxgrt_close(gpu));
+    if (atomic_load(&under_way) != 2) atomic_fetch_add(&closed_early, 1);
+    return user;
+}
+
+/* Whoever closes, and whoever closes beside them, returns when the last callback has. */
+static void close_together(void) {
+    pthread_t threads[THREADS];
+    open_all();
+    OK(dxgrt_fence_on_done(gpu, (dxgrt_fence){0, 0}, linger, NULL));
+    while (atomic_load(&under_way) == 0) usleep(100);
+    for (int i = 0; i < THREADS; i++) CHECK(pthread_create(&threads[i], NULL, close_it, NULL) == 0);
+    for (int i = 0; i < THREADS; i++) CHECK(pthread_join(threads[i], NULL) == 0);
+    CHECK(atomic_load(&closed_early) == 0);
+}
+
 int main(void) {
+    close_together();
     run(work, EACH, 0);
     CHECK(atomic_load(&succeeded) == THREADS * EACH);
     for (int i = 0; i < 10; i++) run(register_late, LATE, 1);

@@ -265,8 +265,14 @@ int main(void) {
     CHECK(dxgrt_last_error(why, sizeof why) > 20 && strstr(why, "affine") != NULL);
     EXPECT(DXGRT_DEPENDENCY_FAILED, dxgrt_fill(side, y, 4, &five, 4, NULL));
     EXPECT(DXGRT_DEPENDENCY_FAILED, dxgrt_stream_wait(stream, failed));
+    EXPECT(DXGRT_DEPENDENCY_FAILED, dxgrt_stream_sync(side, DXGRT_FOREVER));
     OK(dxgrt_stream_reset(side));
     EXPECT(DXGRT_LAUNCH_FAILED, dxgrt_fence_poll(gpu, failed));
+    /* Nothing came since. */
+    OK(dxgrt_stream_sync(side, DXGRT_FOREVER));
+    OK(dxgrt_sync(gpu, DXGRT_FOREVER));
+    OK(dxgrt_stream_fence(side, &done));
+    OK(dxgrt_stream_wait(stream, done));
     OK(dxgrt_fill(side, y, 4, &five, 4, &done));
     OK(dxgrt_fence_wait_all(gpu, &done, 1, DXGRT_FOREVER));
 

@@ -123,12 +123,22 @@ fn every_export_has_a_guard_as_its_body() {
     }
     assert!(exports.len() > 45, "{exports:?}");
     // The header has the same ones.
+    assert_eq!(declared(), exports);
+}
+
+/// The calls that the header declares.
+fn declared() -> BTreeSet<String> {
     let header = header();
-    let declared =
-        header.lines().filter(|line| !line.starts_with("//") && line.contains("dxgrt_") && line.contains('('));
-    let names = declared.filter_map(|line| line.split('(').next()?.rsplit([' ', '*']).next().map(str::to_owned));
-    let declared: BTreeSet<String> = names.filter(|name| name.starts_with("dxgrt_")).collect();
-    assert_eq!(declared, exports);
+    let lines = header.lines().filter(|line| !line.starts_with("//") && line.contains("dxgrt_") && line.contains('('));
+    let names = lines.filter_map(|line| line.split('(').next()?.rsplit([' ', '*']).next().map(str::to_owned));
+    names.filter(|name| name.starts_with("dxgrt_")).collect()
+}
+
+#[test]
+fn every_call_is_tried_after_a_fork_and_after_the_close() {
+    let program = std::fs::read_to_string(package().join("tests/c/after.c")).expect("the program");
+    let missing: Vec<_> = declared().into_iter().filter(|name| !program.contains(&format!("{name}("))).collect();
+    assert!(missing.is_empty(), "after.c does not call {missing:?}");
 }
 
 #[test]

@@ -255,7 +255,7 @@ impl Engine {
                 continue;
             }
             self.backend.clear_poison(stream.id);
-            stream.timeline.reset(self.queue.next_ticket());
+            stream.reset(self.queue.next_ticket());
             return Ok(());
         }
     }

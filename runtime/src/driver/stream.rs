@@ -23,11 +23,14 @@ pub(crate) struct StreamShared {
     pub(crate) gate: StreamGate,
     /// The highest ticket accepted.
     last_ticket: AtomicU64,
+    /// Tickets below it were complete when the stream was last reset.
+    reset_at: AtomicU64,
 }
 
 impl StreamShared {
     pub(crate) fn new(id: StreamId, priority: Priority, merges: bool, gate: StreamGate) -> Self {
-        StreamShared { id, priority, merges, timeline: Timeline::new(), gate, last_ticket: AtomicU64::new(0) }
+        let (last_ticket, reset_at) = (AtomicU64::new(0), AtomicU64::new(0));
+        StreamShared { id, priority, merges, timeline: Timeline::new(), gate, last_ticket, reset_at }
     }
 
     /// Notes an accepted ticket; several tasks may note theirs in any order.
@@ -39,6 +42,20 @@ impl StreamShared {
     /// The highest ticket accepted so far, 0 for none.
     pub(crate) fn last_ticket(&self) -> u64 {
         self.last_ticket.load(Ordering::Acquire)
+    }
+
+    /// What stands for everything accepted so far: the highest ticket, or 0, which is done and went well, where none was accepted
+    /// since the latest reset. The failures before it were told, and are no answer to who asks how the stream is.
+    pub(crate) fn latest(&self) -> u64 {
+        let last = self.last_ticket();
+        // Acquire pairs with the Release store in `reset`.
+        if last < self.reset_at.load(Ordering::Acquire) { 0 } else { last }
+    }
+
+    /// Everything before the ticket `next` is complete, and is left behind: from there on operations are judged by themselves.
+    pub(crate) fn reset(&self, next: u64) {
+        self.timeline.reset(next);
+        self.reset_at.store(next, Ordering::Release);
     }
 
     /// Whether everything accepted is complete and retired: nothing of the stream will come back under its id. Meant for

@@ -147,7 +147,14 @@ fn a_failing_kernel_fails_its_stream_until_reset() {
             assert!(matches!(refused, Error::DependencyFailed { .. }), "{refused}");
             assert!(matches!(refused.root_cause(), Error::LaunchFailed { .. }));
             other.launch(&kernels.bump, 1, args![x.write()]).await.unwrap().await.unwrap();
+            assert!(stream.synchronize().await.is_err() && device.synchronize().await.is_err());
             stream.reset().unwrap();
+            // Nothing was accepted since, so there is nothing that could have failed.
+            stream.synchronize().await.unwrap();
+            stream.last().wait().unwrap();
+            device.synchronize().await.unwrap();
+            device.synchronize_blocking().unwrap();
+            assert!(failed.clone().await.is_err() && stream.completion_of(failed.ticket()).await.is_err());
             assert_eq!(stream.copy_out(&x).await.unwrap().await.unwrap(), [2; 4]);
             assert!(failed.await.is_err(), "a reset does not change what has failed");
         }
