@@ -286,7 +286,10 @@ impl<T> Scheduler<T> {
                 return Turn::Full(cap);
             }
             if known >= self.config.long_operation && !self.queues[usize::from(queue)].long {
-                let to = place_long(&self.queues[..usize::from(self.config.queues)], queue);
+                let to = match self.goes_on_alone(index) {
+                    true => queue,
+                    false => place_long(&self.queues[..usize::from(self.config.queues)], queue),
+                };
                 self.queues[usize::from(to)].long = true;
                 if to != queue {
                     return Turn::Moved(to);
@@ -322,6 +325,14 @@ impl<T> Scheduler<T> {
             self.draft.gpu_time = self.draft.gpu_time.saturating_add(time);
         }
         if self.streams[index as usize].head == NIL { Turn::Empty } else { Turn::Over }
+    }
+
+    /// Whether the batch has something of this stream already, and no other has anything to do: then a long operation holds up
+    /// nobody, whoever comes later goes to other queues, and to go on elsewhere would only be a second submission.
+    fn goes_on_alone(&self, index: u32) -> bool {
+        let begun = self.streams[index as usize].in_batch.epoch == self.epoch;
+        // With two queues, the other is that of long operations.
+        begun && self.config.queues > 2 && self.queues.iter().map(|queue| queue.assigned).sum::<u32>() == 1
     }
 
     /// Whether one more operation would put the batch above a cap.

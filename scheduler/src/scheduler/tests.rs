@@ -256,6 +256,33 @@ fn a_long_kernel_does_not_hold_up_other_streams() {
 }
 
 #[test]
+fn a_long_kernel_of_the_only_stream_stays_in_its_batch() {
+    let mut bench = Bench::new(Config::default());
+    let long = CostKey(2);
+    bench.scheduler.handle_kernel_time(long, 3_000_000);
+    for _ in 0..2 {
+        bench.launch(0);
+        bench.add(0, Work::Launch { merge: None, blocks: 1, cost: long });
+        bench.launch(0);
+        bench.scheduler.handle_drain(bench.now);
+        let batch = bench.submit().expect("all of it");
+        assert_eq!((batch.queue, batch.operations.len()), (QueueId(0), 3));
+        assert!(bench.poll().is_none());
+        // Who comes meanwhile keeps away from it.
+        bench.launch(1);
+        bench.scheduler.handle_drain(bench.now);
+        let other = bench.submit().expect("the short one");
+        assert_ne!(other.queue, batch.queue);
+        bench.reach(other.queue, other.fence);
+        bench.reach(batch.queue, batch.fence);
+    }
+    // When all is done, the queue is one like any other again.
+    bench.launch(1);
+    bench.scheduler.handle_drain(bench.now);
+    assert_eq!(bench.submit().expect("drain").queue, QueueId(0));
+}
+
+#[test]
 fn a_stream_sticks_to_its_queue_and_is_free_when_idle() {
     let config = Config::default();
     let mut bench = Bench::new(config);
