@@ -77,12 +77,32 @@ def test_operation(name):
     assert result.numpy().shape == np.shape(expected)
 
 
-@pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float16", "bfloat16", "float32", "float64"])
+TYPES = ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float16", "bfloat16", "float32", "float64"]
+
+
+@pytest.mark.parametrize("dtype", TYPES)
 def test_types(dtype):
     values = [0, 1, 1, 0, 1] if dtype == "bool" else [0, 1, 2, 100, 7]
     tensor = Tensor(values).cast(dtype).realize()
     assert tensor.cast("int32").tolist() == values
     assert (tensor + tensor).cast("int32").tolist() == ([min(2 * v, 1) for v in values] if dtype == "bool" else [2 * v for v in values])
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_casts_to_every_type(dtype):
+    # NumPy has no bfloat16; these values are the same in it as in float32.
+    of_numpy = {"bfloat16": "float32"}
+    values = np.array([0, 1, 1, 0] if dtype == "bool" else [0, 1, 2, 100], of_numpy.get(dtype, dtype))
+    if dtype.startswith(("float", "bfloat")):
+        values = np.append(values, [2.5, 0.5]).astype(values.dtype)
+    elif dtype.startswith("int"):
+        values = np.append(values, [-1, -7]).astype(values.dtype)
+    source = Tensor(values.tolist()).cast(dtype).realize()
+    results = [source.cast(to).contiguous() for to in TYPES]
+    Tensor.realize(*results)
+    for to, result in zip(TYPES, results):
+        expected = values.astype(of_numpy.get(to, to))
+        np.testing.assert_array_equal((result.cast("float32") if to == "bfloat16" else result).numpy(), expected, err_msg=to)
 
 
 @pytest.mark.parametrize("size", [1, 3, 4096, 1 << 20, (1 << 24) + 5])

@@ -47,8 +47,10 @@ def test_each_read_back_waits_once_at_most(runs):
     for run in (graph, plain):
         assert run.stats.waits <= run.reads == STEPS - 3
         assert run.stats.allocations == run.stats.round_trips == 0
-    # A step's batch, and that of the read which waits for it: the device may be handed what it has no time to wait for.
+    # A step's batch, and that of the read behind it, where the step went out before the read was there. On a busy machine kernels
+    # take long enough for the cap on a batch's time to split them.
     assert graph.stats.graph_launches == graph.counted_steps
+    assert graph.stats.batches <= graph.counted_steps + graph.reads + graph.stats.flush_device_time
     assert graph.stats.batches * 10 < graph.stats.launches
 
 

@@ -122,6 +122,8 @@ class DXGDevice(Compiled):
     def __init__(self, device: str) -> None:
         _check_release()
         self.context = dxgrt.open(None, latency=getenv("DXG_LATENCY", "modelled"))
+        # tinygrad closes its devices at exit (`finalize`), after what else it does with them then: a profile is written from them.
+        self.context._close.atexit = False
         self.stream = self.context.stream
         formats = self.context.info.image_formats
         if not {"elf", "ptx"} & set(formats):
@@ -150,8 +152,8 @@ class DXGDevice(Compiled):
         return first.elapsed(last)
 
     def finalize(self) -> None:
-        """Completes what was accepted and closes the context."""
-        self.context.close()
+        """Completes what was accepted and closes the context; in the child of a fork, whose context it is not, nothing."""
+        self.context._close()
 
 
 def _check_release() -> None:
