@@ -19,7 +19,9 @@ pub fn root() -> &'static Path {
 pub fn output(command: &mut Command) -> Output {
     for _ in 0..500 {
         match command.output() {
-            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => std::thread::sleep(Duration::from_millis(10)),
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(Duration::from_millis(10))
+            }
             output => return output.unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}")),
         }
     }
