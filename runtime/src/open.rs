@@ -21,11 +21,12 @@ use crate::selector::{DeviceKind, Selector};
 /// Software devices have the numbers below this. Each opening makes an adapter of its own; the number only names it.
 const SOFTWARE_DEVICES: u32 = 64;
 
-/// Batches of a CUDA device, unless the limits say otherwise.
-const CUDA_BATCH_OPERATIONS: u32 = 8192;
-const CUDA_BATCH_BYTES: u32 = 2 << 20;
-/// Its queues, likewise: one thread fills them, and each has pinned memory for the tables of two batches.
-const CUDA_QUEUES: u16 = 8;
+/// Operations and bytes of a CUDA device's batches, unless the limits say otherwise: the more goes together there, the more is
+/// merged, and no command ring bounds it. Each of its queues has pinned memory for the tables of a batch.
+const CUDA_BATCH: (u32, u32) = (8192, 2 << 20);
+/// The same where less than [`ROOMY`] may be pinned.
+const CUDA_BATCH_SMALL: (u32, u32) = (2048, 512 << 10);
+const ROOMY: u64 = 512 << 20;
 
 /// Settings of a device to be opened; made by [`Device::builder`].
 ///
@@ -191,15 +192,12 @@ impl DeviceBuilder {
         Device::over(builder.backend(selector)?, settings, attendant)
     }
 
-    /// With the batches of a CUDA device, where the limits are as they were: the more goes together there, the more is merged, and
-    /// no command ring bounds it.
+    /// With the batches of a CUDA device, where the limits are as they were.
     fn wide(mut self) -> Self {
         let plain = Limits::default();
         if (self.limits.batch_operations, self.limits.batch_bytes) == (plain.batch_operations, plain.batch_bytes) {
-            (self.limits.batch_operations, self.limits.batch_bytes) = (CUDA_BATCH_OPERATIONS, CUDA_BATCH_BYTES);
-        }
-        if self.limits.hardware_queues == plain.hardware_queues {
-            self.limits.hardware_queues = CUDA_QUEUES;
+            let batch = if self.limits.pinned_bytes >= ROOMY { CUDA_BATCH } else { CUDA_BATCH_SMALL };
+            (self.limits.batch_operations, self.limits.batch_bytes) = batch;
         }
         self
     }

@@ -107,9 +107,9 @@ impl Execution {
         let kernels = Kernels::load(context)?;
         let count = usize::from(options.queues.max(1));
         let fences = Arc::new(memory.allocate_host(count * FENCE_STRIDE)?);
-        // Twice the most that a batch needs, so that one is written while another is in flight.
+        // The most that a batch can need, of large copies only: room for several as they are.
         let most = options.batch_bytes + options.batch_operations * TABLE_BYTES_OF_AN_OPERATION;
-        let tables = (2 * most).next_multiple_of(4096);
+        let tables = most.next_multiple_of(4096);
         let (least, greatest) = priorities(context);
         let queues = (0..count).map(|index| Queue::new(context, &memory, &fences, index, tables, greatest));
         let queues = queues.collect::<Result<_>>()?;
