@@ -18,14 +18,14 @@ use crate::op::{ArgAccess, Keep};
 use crate::pod::Pod;
 
 /// A piece of device memory, as all handles on it have it, with whoever must know of its end.
-struct Whole {
+struct Root {
     device: Arc<DeviceShared>,
     block: Arc<PoolBlock>,
     /// The address was handed out: operations may use it without naming the buffer.
     exposed: AtomicBool,
 }
 
-impl Drop for Whole {
+impl Drop for Root {
     fn drop(&mut self) {
         if *self.exposed.get_mut() {
             self.device.retire(Retired::Device(Arc::clone(&self.block)));
@@ -36,7 +36,7 @@ impl Drop for Whole {
 /// A piece of device memory, as one handle and its slices have it. Every operation counts as a user of it, on the thread that
 /// enqueues it and on the one that retires it: with a count for each handle, tasks do not contend for one.
 pub(crate) struct Memory {
-    whole: Arc<Whole>,
+    root: Arc<Root>,
     /// What operations hold.
     block: Arc<PoolBlock>,
     tag: DeviceTag,
@@ -45,13 +45,13 @@ pub(crate) struct Memory {
 impl Memory {
     pub(crate) fn new(device: Arc<DeviceShared>, block: Arc<PoolBlock>) -> Arc<Self> {
         let tag = device.tag;
-        let whole = Arc::new(Whole { device, block: Arc::clone(&block), exposed: AtomicBool::new(false) });
-        Arc::new(Memory { whole, block, tag })
+        let root = Arc::new(Root { device, block: Arc::clone(&block), exposed: AtomicBool::new(false) });
+        Arc::new(Memory { root, block, tag })
     }
 
     /// The same memory with a count of its own.
     fn another(&self) -> Arc<Self> {
-        Arc::new(Memory { whole: Arc::clone(&self.whole), block: PoolBlock::share(&self.whole.block), tag: self.tag })
+        Arc::new(Memory { root: Arc::clone(&self.root), block: PoolBlock::share(&self.root.block), tag: self.tag })
     }
 }
 
@@ -116,10 +116,10 @@ impl<T: Pod> Buffer<T> {
 
     /// The buffer's device and memory, for a free that is ordered by whoever takes them.
     pub(crate) fn into_unexposed(self) -> (Arc<DeviceShared>, Arc<PoolBlock>) {
-        let whole = &self.whole.memory.whole;
+        let root = &self.whole.memory.root;
         // Relaxed: the drop that reads it comes after, through the last reference.
-        whole.exposed.store(false, Ordering::Relaxed);
-        (Arc::clone(&whole.device), Arc::clone(&whole.block))
+        root.exposed.store(false, Ordering::Relaxed);
+        (Arc::clone(&root.device), Arc::clone(&root.block))
     }
 
     /// As a launch argument that the kernel only reads.
@@ -152,7 +152,7 @@ impl<T: Pod> BufferSlice<T> {
     /// The address is known outside of the runtime from now on.
     pub(crate) fn expose(&self) {
         // Relaxed: the drop that reads it comes after, through the last reference.
-        self.memory.whole.exposed.store(true, Ordering::Relaxed);
+        self.memory.root.exposed.store(true, Ordering::Relaxed);
     }
 
     /// The device address of the first element.
@@ -287,5 +287,20 @@ impl<T> std::fmt::Debug for BufferSlice<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let start = self.memory.block.address() + (self.start * size_of::<T>()) as u64;
         write!(f, "{} elements of {} at {start:#x}", self.len, std::any::type_name::<T>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Device;
+
+    #[test]
+    fn clones_count_by_themselves_and_what_one_operation_names_does_not() {
+        let buffer = Device::open("software").unwrap().alloc::<u32>(8).unwrap();
+        let (clone, named, slice) = (buffer.clone(), BufferSlice::from(&buffer), buffer.slice(2..4).unwrap());
+        assert!(!Arc::ptr_eq(&buffer.whole.memory, &clone.whole.memory));
+        assert!(Arc::ptr_eq(&buffer.whole.memory, &named.memory) && Arc::ptr_eq(&buffer.whole.memory, &slice.memory));
+        assert_eq!(clone.address(), buffer.address());
     }
 }

@@ -77,7 +77,11 @@ impl Command {
 
     /// A kernel launch; checked when it is enqueued, or when its graph is built.
     pub fn launch(kernel: &Kernel, grid: impl Into<Grid>, args: Args) -> Self {
-        Command::new(CommandKind::Launch(Box::new(Launch { kernel: kernel.clone(), grid: grid.into(), args })))
+        Command::new(CommandKind::Launch(Box::new(Launch {
+            kernel: kernel.with_same_count(),
+            grid: grid.into(),
+            args,
+        })))
     }
 
     /// A copy between two ranges of device memory with as many elements.

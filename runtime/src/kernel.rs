@@ -67,7 +67,12 @@ impl Kernel {
     /// `stream.launch(&kernel.unmerged(), …)`. A module refuses it with [`ModuleSource::unmerged`](crate::ModuleSource), a
     /// stream with [`StreamBuilder::merging`](crate::StreamBuilder::merging).
     pub fn unmerged(&self) -> Kernel {
-        Kernel { merges: false, ..self.clone() }
+        Kernel { merges: false, ..self.with_same_count() }
+    }
+
+    /// For an operation of the one who has the handle: costs no allocation, as a clone does.
+    pub(crate) fn with_same_count(&self) -> Kernel {
+        Kernel { loaded: Arc::clone(&self.loaded), ..*self }
     }
 
     /// How many arguments it takes, where the image tells (typed Rust kernels do).
@@ -79,5 +84,20 @@ impl Kernel {
 impl std::fmt::Debug for Kernel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Kernel({} on {})", self.name(), self.tag)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Device, ModuleSource, RustKernel};
+
+    #[test]
+    fn clones_count_by_themselves_and_an_unmerged_handle_does_not() {
+        let device = Device::open("software").unwrap();
+        let kernel = RustKernel::new("idle").body(|_| Ok(()));
+        let kernel = device.load(&ModuleSource::new().rust([kernel])).unwrap().kernel("idle").unwrap();
+        assert!(!Arc::ptr_eq(&kernel.loaded, &kernel.clone().loaded));
+        assert!(Arc::ptr_eq(&kernel.loaded, &kernel.unmerged().loaded), "each launch may ask for one");
     }
 }

@@ -9,16 +9,17 @@
 //!
 //! | stamp of the slot of position `p` | value | who may touch the value |
 //! | --- | --- | --- |
-//! | `p` | none | the producer whose claim (exchange of `tail`) covers `p`; nobody before there is one |
+//! | `p` | none | the producer whose claim (of `tail`) covers `p`; nobody before there is one |
 //! | `p + 1` | an operation, or a tombstone | the consumer, when its `head` is `p` |
 //! | `p + capacity` | none | the producer that claims `p + capacity` |
 //!
 //! | field | written by | read by |
 //! | --- | --- | --- |
-//! | `tail` | producers (compare-exchange) | everybody |
+//! | `tail` | producers: a compare-exchange after a look at the last slot, or an addition by who was admitted | everybody |
 //! | `head` | the consumer | everybody (only to tell how full the ring is) |
 //!
-//! Slots become free in order (there is one consumer), so a free last slot means that the whole claim is free.
+//! Slots become free in order (there is one consumer), so a free last slot means that the whole claim is free. Who was admitted
+//! has room until its operation is complete, so its slot is free or about to be: it adds, and waits for the stamp.
 //! If the closure that makes an operation panics, its whole claim is published as *tombstones*, which the consumer
 //! skips: the tickets are lost, the ring goes on.
 

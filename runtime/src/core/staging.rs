@@ -112,16 +112,17 @@ impl StagingShare {
 #[derive(Debug, Default)]
 pub(crate) struct Returned {
     chunk: u32,
+    /// Never more than a chunk has bytes.
     pieces: u32,
     len: usize,
 }
 
 impl Returned {
-    /// Takes a share along; gives it back where it is of another chunk, or where there are too many.
+    /// Takes a share along; gives it back where it is of another chunk.
     pub(crate) fn add(&mut self, share: StagingShare) -> Result<(), StagingShare> {
         if self.pieces == 0 {
             self.chunk = share.chunk;
-        } else if self.chunk != share.chunk || self.pieces == u32::MAX {
+        } else if self.chunk != share.chunk {
             return Err(share);
         }
         self.pieces += 1;
