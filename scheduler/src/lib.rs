@@ -31,6 +31,7 @@ mod merge;
 mod operation;
 mod queue;
 mod ring;
+mod room;
 mod scheduler;
 mod slab;
 mod stats;
@@ -46,11 +47,13 @@ pub use operation::{
     Rejected, StreamId, Ticket, Work,
 };
 pub use scheduler::{ImpossibleProgress, Scheduler};
+pub use slab::Fetch;
 pub use stats::Stats;
 
 /// Bytes that a scheduler holds for each operation from its acceptance to its batch: the operation with its payload `T`, its
 /// links, and what it was estimated at.
 #[must_use]
 pub const fn pending_bytes<T>() -> usize {
-    size_of::<slab::Node<T>>()
+    // The node, its link, and its place in the list of free ones.
+    size_of::<slab::Node<T>>() + 2 * size_of::<u32>()
 }

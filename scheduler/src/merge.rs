@@ -1,7 +1,7 @@
 //! Adjacent copies become one.
 //!
-//! Copies of a group may run in any order, so they are put in the order of stream and source address; neighbours that
-//! continue each other in source and destination are then one extent. Streams are not mixed: where one has failed, its
+//! Copies of a group may run in any order. Where those of a stream do not stand together already, they are put in the order of
+//! stream and source address; neighbours that continue each other in source and destination are then one extent. Streams are not mixed: where one has failed, its
 //! copies are skipped and the others' are not.
 
 use alloc::vec::Vec;
@@ -18,9 +18,7 @@ pub(crate) fn sort_copies<T>(slots: &mut [u32], slab: &Slab<T>) {
         let source = if let Work::Copy { src, .. } = operation.work { src } else { 0 };
         (operation.stream, source, operation.ticket)
     };
-    if !slots.is_sorted_by_key(key) {
-        slots.sort_unstable_by_key(key);
-    }
+    slots.sort_unstable_by_key(key);
 }
 
 /// Appends the extents of the copies in `range`, and says where they are.
@@ -72,7 +70,8 @@ mod tests {
             })
             .collect();
         sort_copies(&mut slots, &slab);
-        let operations: Vec<_> = slots.iter().map(|&slot| slab.take(slot)).collect();
+        let mut operations = Vec::new();
+        slab.take_all(&slots, &mut operations, &mut Vec::new());
         let mut out = Vec::new();
         let range = extents(&operations, 0..operations.len() as u32, &mut out);
         assert_eq!(range, 0..out.len() as u32);

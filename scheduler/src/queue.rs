@@ -21,12 +21,21 @@ pub(crate) struct Mark {
     pub(crate) value: u64,
 }
 
+/// Stream and ticket of an operation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member {
+    pub(crate) stream: u32,
+    pub(crate) ticket: u64,
+}
+
 /// A batch that was made and is not complete.
 #[derive(Debug)]
 pub(crate) struct InFlight<T> {
     pub(crate) id: BatchId,
     /// Its operations; with the caller until `handle_submitted`.
     pub(crate) operations: Vec<Operation<T>>,
+    /// Whose they are, in their order: to complete them, nobody has to look at them.
+    pub(crate) members: Vec<Member>,
     pub(crate) marks: Vec<Mark>,
     /// The first mark not reached.
     pub(crate) next_mark: usize,

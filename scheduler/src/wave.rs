@@ -13,7 +13,7 @@ use crate::batch::{Batch, Group, GroupKind, Wave};
 use crate::cost::CostTable;
 use crate::merge;
 use crate::operation::{CopyKind, CostKey, Nanos, Work};
-use crate::queue::Mark;
+use crate::queue::{Mark, Member};
 use crate::slab::{NIL, Slab};
 
 /// Kinds of which a wave has at most one group.
@@ -60,6 +60,19 @@ struct GroupDraft {
     count: u32,
     /// While operations are placed: where the next one goes.
     at: u32,
+    /// Of copies: the stream and the source of the last.
+    last: (u32, u64),
+    /// Of copies: those of a stream do not stand together in the order of their sources.
+    scattered: bool,
+}
+
+impl GroupDraft {
+    /// Notes a copy; `again`: its stream has something in this wave already.
+    fn note_copy(&mut self, stream: u32, src: u64, again: bool) {
+        let (last, behind) = self.last;
+        self.scattered |= if last == stream { src < behind } else { last != NIL && again };
+        self.last = (stream, src);
+    }
 }
 
 #[derive(Debug)]
@@ -144,6 +157,17 @@ impl LaunchTable {
             self.entries[at] = entry;
         }
     }
+}
+
+/// Where an operation goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pick {
+    pub(crate) stream: u32,
+    pub(crate) wave: u32,
+    /// Its stream has something in this wave already.
+    pub(crate) again: bool,
+    /// Somebody waits for it.
+    pub(crate) wanted: bool,
 }
 
 /// The batch in the making.
@@ -248,9 +272,10 @@ impl Draft {
         }
     }
 
-    /// Puts an operation into a wave. `wanted`: somebody waits for it. True if it is the first of its group.
+    /// Puts an operation of a stream into a wave. True if it is the first of its group.
     #[inline]
-    pub(crate) fn pick(&mut self, slot: u32, work: &Work, wave: u32, wanted: bool) -> bool {
+    pub(crate) fn pick(&mut self, slot: u32, work: &Work, place: Pick) -> bool {
+        let Pick { wave, wanted, .. } = place;
         if let Some(draft) = self.waves.get_mut(wave as usize)
             && let Work::Launch { merge: Some(key), .. } = work
             && draft.last.0 == *key
@@ -262,10 +287,11 @@ impl Draft {
             self.picks.push((slot, group));
             return false;
         }
-        self.pick_other(slot, work, wave, wanted)
+        self.pick_other(slot, work, place)
     }
 
-    fn pick_other(&mut self, slot: u32, work: &Work, wave: u32, wanted: bool) -> bool {
+    fn pick_other(&mut self, slot: u32, work: &Work, place: Pick) -> bool {
+        let Pick { stream, wave, again, wanted } = place;
         while self.waves.len() <= wave as usize {
             self.waves.push(WaveDraft { singles: [NIL; SINGLE_KINDS], last: (0, NIL), wanted: false });
         }
@@ -287,13 +313,16 @@ impl Draft {
         }
         if first {
             *group = self.groups.len() as u32;
-            self.groups.push(GroupDraft { wave, kind, count: 0, at: 0 });
+            self.groups.push(GroupDraft { wave, kind, count: 0, at: 0, last: (NIL, 0), scattered: false });
         }
         let group = *group;
         if let Work::Launch { merge: Some(key), .. } = work {
             draft.last = (*key, group);
         }
         self.groups[group as usize].count += 1;
+        if let Work::Copy { src, .. } = *work {
+            self.groups[group as usize].note_copy(stream, src, again);
+        }
         self.picks.push((slot, group));
         first
     }
@@ -305,6 +334,7 @@ impl Draft {
         slab: &mut Slab<T>,
         issued: &mut u64,
         marks: &mut Vec<Mark>,
+        members: &mut Vec<Member>,
         out: &mut Batch<T>,
     ) {
         self.order.clear();
@@ -328,10 +358,10 @@ impl Draft {
             self.slots[*at as usize] = slot;
             *at += 1;
         }
-        for group in groups.iter().filter(|group| matches!(group.kind, GroupKind::Copy(_))) {
+        for group in groups.iter().filter(|group| group.scattered) {
             merge::sort_copies(&mut self.slots[(group.at - group.count) as usize..group.at as usize], slab);
         }
-        out.operations.extend(self.slots.iter().map(|&slot| slab.take(slot)));
+        slab.take_all(&self.slots, &mut out.operations, members);
 
         let mut waves = self.waves.iter().peekable();
         let mut order = self.order.iter().peekable();
@@ -388,9 +418,9 @@ mod tests {
             let (stream, ticket) = (StreamId(ticket as u32), Ticket(ticket));
             let operation = Operation { stream, ticket, work, hazard: Hazard::Ordered, bytes: 0, payload: () };
             let slot = slab.insert(&mut Some(operation), Totals::default(), NIL);
-            draft.pick(slot, &work, wave, wanted);
+            draft.pick(slot, &work, Pick { stream: stream.0, wave, again: false, wanted });
         }
-        draft.finish(&mut slab, &mut 10, &mut marks, &mut out);
+        draft.finish(&mut slab, &mut 10, &mut marks, &mut Vec::new(), &mut out);
         (out, marks)
     }
 
@@ -409,6 +439,29 @@ mod tests {
         assert_eq!(batch.waves.len(), 2);
         let tickets: Vec<_> = batch.operations.iter().map(|operation| operation.ticket.0).collect();
         assert_eq!(tickets, [1, 4, 2, 5, 6, 3]);
+    }
+
+    /// Copies of 8 bytes in one wave: stream, source, whether it is there already.
+    fn copied(picks: &[(u32, u64, bool)]) -> Vec<(u64, u64)> {
+        let (mut slab, mut draft, mut out) = (Slab::new(), Draft::new(), Batch::new());
+        for (&(stream, src, again), ticket) in picks.iter().zip(1..) {
+            let (kind, dst, len) = (CopyKind::HostToDevice, 1000 + src, 8);
+            let work = Work::Copy { kind, src, dst, len };
+            let hazard = Hazard::copy(src, dst, len);
+            let operation =
+                Operation { stream: StreamId(stream), ticket: Ticket(ticket), work, hazard, bytes: 0, payload: () };
+            let slot = slab.insert(&mut Some(operation), Totals::default(), NIL);
+            draft.pick(slot, &work, Pick { stream, wave: 0, again, wanted: false });
+        }
+        draft.finish(&mut slab, &mut 10, &mut Vec::new(), &mut Vec::new(), &mut out);
+        out.extents.iter().map(|extent| (extent.src, extent.len)).collect()
+    }
+
+    #[test]
+    fn copies_of_a_stream_are_joined_wherever_they_stand_in_the_group() {
+        assert_eq!(copied(&[(2, 0, false), (2, 8, true), (1, 16, false)]), [(0, 16), (16, 8)], "as they came");
+        assert_eq!(copied(&[(1, 0, false), (2, 100, false), (1, 8, true)]), [(0, 16), (100, 8)]);
+        assert_eq!(copied(&[(1, 8, false), (1, 0, true), (2, 100, false)]), [(0, 16), (100, 8)]);
     }
 
     #[test]

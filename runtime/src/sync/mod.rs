@@ -17,11 +17,13 @@ mod park;
 
 #[cfg(dxg_loom)]
 pub(crate) use modelled::{
-    Arc, Clock, Condvar, Mutex, MutexGuard, UnsafeCell, atomic, prefetch, spin_loop, thread, wake,
+    Arc, Clock, Condvar, Mutex, MutexGuard, UnsafeCell, advise_large_pages, atomic, prefetch, prefetch_bytes,
+    spin_loop, thread, wake,
 };
 #[cfg(not(dxg_loom))]
 pub(crate) use native::{
-    Arc, Clock, Condvar, Mutex, MutexGuard, UnsafeCell, atomic, prefetch, spin_loop, thread, wake,
+    Arc, Clock, Condvar, Mutex, MutexGuard, UnsafeCell, advise_large_pages, atomic, prefetch, prefetch_bytes,
+    spin_loop, thread, wake,
 };
 
 pub(crate) use mutation::{Mutation, mutated};

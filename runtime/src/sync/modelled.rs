@@ -10,6 +10,12 @@ pub(crate) use loom::thread;
 /// Nothing: models have no caches.
 pub(crate) fn prefetch<T>(_value: &T) {}
 
+/// Nothing: models have no pages.
+pub(crate) fn advise_large_pages<T>(_values: &[T]) {}
+
+/// Nothing: models have no caches.
+pub(crate) fn prefetch_bytes(_first: *const u8, _len: usize) {}
+
 /// loom's lock, without the poisoning that a model never sees (its panics end the execution).
 #[derive(Debug)]
 pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);

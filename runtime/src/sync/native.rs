@@ -47,17 +47,38 @@ impl Condvar {
 /// Asks for the cache lines of a value that will be looked at soon and that another core may have.
 #[inline(always)]
 pub(crate) fn prefetch<T>(value: &T) {
+    prefetch_bytes(std::ptr::from_ref(value).cast(), size_of::<T>());
+}
+
+/// Asks the system for large pages under values that are many and used all the time: a walk of page tables for each then is a
+/// good part of what they cost. Where the system has none, nothing changes.
+pub(crate) fn advise_large_pages<T>(values: &[T]) {
+    const LARGE: usize = 2 << 20;
+    let first = values.as_ptr().addr().next_multiple_of(LARGE);
+    let end = (values.as_ptr().addr() + size_of_val(values)) & !(LARGE - 1);
+    if first < end {
+        let from = values.as_ptr().with_addr(first).cast_mut().cast();
+        // SAFETY: needed because the advice is a system call. The range lies inside the values, and advice changes no content.
+        let _advised = unsafe { libc::madvise(from, end - first, libc::MADV_HUGEPAGE) };
+    }
+}
+
+/// As [`prefetch`], of so many bytes at an address.
+#[inline(always)]
+pub(crate) fn prefetch_bytes(first: *const u8, len: usize) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        let first: *const i8 = std::ptr::from_ref(value).cast();
-        for offset in (0..size_of::<T>()).step_by(64) {
+        let end = first.wrapping_add(len);
+        let mut line = first.map_addr(|address| address & !63);
+        while line < end {
             // SAFETY: needed because the instruction is an intrinsic. It is a hint: nothing is read, and it cannot fault.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(first.wrapping_add(offset)) };
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
+            line = line.wrapping_add(64);
         }
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = value;
+    let _ = (first, len);
 }
 
 /// `UnsafeCell` with loom's accessors.

@@ -252,7 +252,7 @@ impl<T> Scheduler<T> {
             if let Work::Launch { merge: Some(key), .. } = self.slab.operation(slot).work {
                 return self.draft.first_wave(key)?.checked_sub(depth);
             }
-            slot = self.slab.node(slot).next;
+            slot = self.slab.next(slot);
         }
         None
     }
@@ -270,11 +270,13 @@ impl<T> Scheduler<T> {
 
     /// Takes operations from a delisted stream.
     fn take_turn(&mut self, index: u32, queue: u16, place: Place) -> Turn {
+        let mut ahead = self.slab.look_ahead(self.streams[index as usize].head);
         for _ in 0..TURN {
             let slot = self.streams[index as usize].head;
             if slot == NIL {
                 return Turn::Empty;
             }
+            ahead = self.slab.ask_for_next(ahead);
             let operation = self.slab.operation(slot);
             let (work, bytes) = (operation.work, operation.bytes);
             let in_batch = &self.streams[index as usize].in_batch;
@@ -298,7 +300,7 @@ impl<T> Scheduler<T> {
             let is_launch = matches!(work, Work::Launch { .. });
             let mut earliest = if is_launch { place.launches } else { place.start };
             if let Work::Wait { source: Some(source), .. } = work {
-                let record = self.slab.node(slot).target;
+                let record = self.slab.node(slot).other;
                 match self.distance(source, record, queue) {
                     Distance::None => {}
                     Distance::InBatch(wave) => earliest = earliest.max(wave + 1),

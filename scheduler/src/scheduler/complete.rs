@@ -5,6 +5,7 @@ use core::fmt;
 
 use crate::batch::{Batch, QueueId};
 use crate::operation::{Completed, Nanos, Operation, StreamId, Ticket};
+use crate::queue::Member;
 use crate::scheduler::Scheduler;
 
 /// A queue's progress fence holds a value that was never submitted: the device is lost, not ahead. A host writes the
@@ -68,15 +69,15 @@ impl<T> Scheduler<T> {
             let from = core::mem::replace(&mut batch.reported, mark.end);
             let whole = batch.next_mark == batch.marks.len();
             // Out of the queue while its streams are looked at, and back without having moved on the heap.
-            let operations = core::mem::take(&mut batch.operations);
-            let done = operations.get(from as usize..mark.end as usize).unwrap_or_default();
+            let members = core::mem::take(&mut batch.members);
+            let done = members.get(from as usize..mark.end as usize).unwrap_or_default();
             self.in_flight -= done.len() as u32;
             self.device_mark.leave(done.len() as u32, self.config.device_bound);
-            for operation in done {
-                self.complete_operation(operation.stream.0, operation.ticket.0);
+            for &Member { stream, ticket } in done {
+                self.complete_operation(stream, ticket);
             }
             if let Some(batch) = self.queues.get_mut(number).and_then(|state| state.batches.front_mut()) {
-                batch.operations = operations;
+                batch.members = members;
             }
             if whole {
                 self.complete_batch(number);
@@ -125,8 +126,10 @@ impl<T> Scheduler<T> {
         self.batches_in_flight -= 1;
         self.width -= batch.width;
         self.retired.push(batch.operations);
+        batch.members.iter().for_each(|member| self.room.add(member.stream));
         batch.marks.clear();
-        self.spare_marks.push(batch.marks);
+        batch.members.clear();
+        self.spare_lists.push((batch.marks, batch.members));
         if drained && !self.queues[number].long {
             // Nothing ties these streams to this queue any more.
             while let Some(index) = self.queues[number].pop() {
@@ -149,6 +152,11 @@ impl<T> Scheduler<T> {
         let stream = &mut self.streams[index as usize];
         stream.reported = false;
         Some(Completed { stream: StreamId(index), ticket: Ticket(stream.completed) })
+    }
+
+    /// How many operations of a stream have left with completed batches since this told of it last: others may take their room.
+    pub fn poll_room(&mut self) -> Option<(StreamId, u32)> {
+        self.room.take()
     }
 
     /// The operations of a completed batch, to be dropped where that disturbs nobody; then

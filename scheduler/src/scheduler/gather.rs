@@ -18,7 +18,7 @@ impl<T> Scheduler<T> {
         if stream.head == NIL {
             stream.head = slot;
         } else {
-            self.slab.node_mut(stream.tail).next = slot;
+            self.slab.link(stream.tail, slot);
         }
         stream.tail = slot;
         if stream.queue == NO_QUEUE {
@@ -102,7 +102,7 @@ impl<T> Scheduler<T> {
         let record = self.slab.node_mut(slot);
         let stream = &mut self.streams[index as usize];
         stream.standing = Standing::Blocked(on);
-        stream.next_blocked = core::mem::replace(&mut record.blocked, index);
+        stream.next_blocked = core::mem::replace(&mut record.other, index);
         let (waiting, flushing) = (stream.is_waited_for(), stream.is_flushing());
         if waiting || flushing {
             self.urge(on, waiting, flushing);

@@ -152,11 +152,11 @@ impl<T> Scheduler<T> {
     pub(super) fn emit(&mut self, queue: u16, reason: FlushReason, out: &mut Batch<T>) {
         let width = (self.draft.area / u128::from(self.draft.load.max(1))) as u64;
         self.width += width;
-        let mut marks = self.spare_marks.pop().unwrap_or_default();
+        let (mut marks, mut members) = self.spare_lists.pop().unwrap_or_default();
         let posting = self.posting();
         let state = &mut self.queues[usize::from(queue)];
         out.operations.clear();
-        self.draft.finish(&mut self.slab, &mut state.issued, &mut marks, out);
+        self.draft.finish(&mut self.slab, &mut state.issued, &mut marks, &mut members, out);
         out.id = BatchId(self.next_batch);
         out.queue = QueueId(queue);
         out.reason = reason;
@@ -184,6 +184,7 @@ impl<T> Scheduler<T> {
         state.batches.push_back(InFlight {
             id: out.id,
             operations: self.spare_operations.pop().unwrap_or_default(),
+            members,
             marks,
             next_mark: 0,
             reported: 0,

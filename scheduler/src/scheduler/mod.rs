@@ -22,9 +22,10 @@ use crate::free::FreeStreams;
 use crate::operation::{
     CostKey, EventId, Nanos, Operation, Point, Priority, RejectReason, Rejected, StreamId, Ticket, Work,
 };
-use crate::queue::{Mark, Queue};
+use crate::queue::{Mark, Member, Queue};
 use crate::ring::RingGovernor;
-use crate::slab::{NIL, Slab};
+use crate::room::Room;
+use crate::slab::{Fetch, NIL, Slab};
 use crate::stats::Stats;
 use crate::stream::{Standing, Stream, Totals};
 use crate::wave::Draft;
@@ -49,7 +50,8 @@ pub use complete::ImpossibleProgress;
 ///    may wait for progress of earlier ones, never of later ones. Should a submission fail for good, the device is
 ///    lost, and the operations in that batch are the caller's.
 /// 2. [`handle_progress`](Self::handle_progress) for queues whose fence has moved; then
-///    [`poll_completion`](Self::poll_completion) and [`poll_retired`](Self::poll_retired) until they have no more. As
+///    [`poll_completion`](Self::poll_completion), [`poll_room`](Self::poll_room) and
+///    [`poll_retired`](Self::poll_retired) until they have no more. As
 ///    progress makes room, go on with 1.
 /// 3. Nothing more to do: sleep until `poll_timeout`, the next progress or the next input.
 ///
@@ -110,7 +112,9 @@ pub struct Scheduler<T> {
     /// Operations of complete batches, payloads not yet polled.
     retired: Vec<Vec<Operation<T>>>,
     spare_operations: Vec<Vec<Operation<T>>>,
-    spare_marks: Vec<Vec<Mark>>,
+    spare_lists: Vec<(Vec<Mark>, Vec<Member>)>,
+    /// What has left with complete batches.
+    room: Room,
     stats: Stats,
 }
 
@@ -148,10 +152,17 @@ impl<T> Scheduler<T> {
             completed: VecDeque::new(),
             retired: Vec::new(),
             spare_operations: Vec::new(),
-            spare_marks: Vec::new(),
+            spare_lists: Vec::new(),
+            room: Room::default(),
             stats: Stats::default(),
             config,
         }
+    }
+
+    /// Memory that will be looked at soon is asked for by this: the scheduler holds more operations than a cache, and knows which
+    /// come next. Without it, nothing is asked for.
+    pub fn fetch_with(&mut self, fetch: Fetch) {
+        self.slab.fetch_with(fetch);
     }
 
     /// Other limits and policy from now on; work accepted under the old ones is kept. The number of queues stays.
@@ -349,10 +360,11 @@ impl<T> Scheduler<T> {
         let mut saved = Totals::default();
         let mut slot = state.head;
         while slot != NIL {
+            let next = self.slab.next(slot);
             let node = self.slab.node_mut(slot);
             saved.gpu_time = saved.gpu_time.saturating_add(core::mem::take(&mut node.time.gpu_time));
             saved.load = saved.load.saturating_add(core::mem::take(&mut node.time.load));
-            slot = node.next;
+            slot = next;
             if let Some(operation) = &mut node.operation {
                 operation.work = match operation.work {
                     Work::Record { event, .. } => Work::Record { event, timed: false },
@@ -379,6 +391,7 @@ impl<T> Scheduler<T> {
             for mut batch in queue.batches.drain(..) {
                 let open = batch.operations.split_off((batch.reported as usize).min(batch.operations.len()));
                 payloads.extend(open.into_iter().map(|operation| operation.payload));
+                batch.operations.iter().for_each(|operation| self.room.add(operation.stream.0));
                 self.retired.push(batch.operations);
             }
             *queue = Queue::new();

@@ -6,6 +6,7 @@ use crate::batch::GroupKind;
 use crate::operation::{Point, Work};
 use crate::scheduler::Scheduler;
 use crate::slab::NIL;
+use crate::wave::Pick;
 
 /// What stands between a wait and the record it refers to.
 pub(super) enum Distance {
@@ -44,6 +45,7 @@ impl<T> Scheduler<T> {
 
     /// Takes the first operation of a stream into the batch, in its earliest possible wave.
     pub(super) fn pick(&mut self, index: u32, slot: u32, queue: u16, work: &Work, earliest: u32) {
+        let next = self.slab.next(slot);
         let node = self.slab.node_mut(slot);
         let operation = node.operation.as_ref().expect("a stream's first slot holds its first operation");
         let stream = &mut self.streams[index as usize];
@@ -72,6 +74,7 @@ impl<T> Scheduler<T> {
         }
 
         let in_batch = &mut stream.in_batch;
+        let before = in_batch.used.then_some(in_batch.wave);
         match crate::wave::kind_of(work) {
             GroupKind::Launch | GroupKind::Copy(_) | GroupKind::Fill => {
                 if earliest > in_batch.wave {
@@ -111,7 +114,7 @@ impl<T> Scheduler<T> {
         let ticket = operation.ticket.0;
         let wanted = !stream.waited.is_empty() && stream.take_waited(ticket);
         let size = node.size();
-        stream.head = node.next;
+        stream.head = next;
         if stream.head == NIL {
             stream.tail = NIL;
         }
@@ -125,7 +128,7 @@ impl<T> Scheduler<T> {
             let blocks = (*blocks).clamp(1, u64::from(self.config.device_blocks));
             self.draft.area += u128::from(blocks) * u128::from(size.load);
         }
-        if self.draft.pick(slot, work, wave, wanted) {
+        if self.draft.pick(slot, work, Pick { stream: index, wave, again: before == Some(wave), wanted }) {
             self.draft.load = self.draft.load.saturating_add(size.load);
         }
         match work {
@@ -136,7 +139,7 @@ impl<T> Scheduler<T> {
             Work::Copy { .. } => self.stats.copies += 1,
             Work::Fill { .. } => self.stats.fills += 1,
             Work::Record { .. } => {
-                let blocked = mem::replace(&mut node.blocked, NIL);
+                let blocked = mem::replace(&mut node.other, NIL);
                 self.unblock(blocked);
             }
             Work::Wait { .. } | Work::Marker => {}
