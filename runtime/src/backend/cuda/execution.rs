@@ -160,11 +160,16 @@ impl Execution {
         self.context.lost().map_or(Ok(()), |cause| Err(cause.clone()))
     }
 
+    /// Whether events are asked in place of fence words.
+    pub fn asks_events(&self) -> bool {
+        // Relaxed: it is set once, and being late by a look costs nothing.
+        self.by_events.load(Ordering::Relaxed)
+    }
+
     /// How far a queue has come, by whatever tells the truth here. 0 where that cannot be asked.
     pub fn reached(&self, queue: &Queue) -> u64 {
         let by_memory = queue.completed();
-        // Relaxed: it is set once, and being late by a look costs nothing.
-        if !self.by_events.load(Ordering::Relaxed) || queue.is_idle() {
+        if !self.asks_events() || queue.is_idle() {
             return by_memory;
         }
         let Ok(_entered) = self.context.enter() else { return by_memory };
@@ -179,7 +184,8 @@ impl Execution {
     /// Makes the descriptor readable once a queue reaches a value.
     pub fn arm(&self, queue: QueueId, value: u64) -> Result<()> {
         let place = self.queue(queue)?;
-        let event = if place.completed() >= value { None } else { place.marks().event_of(value) };
+        let _entered = self.context.enter().map_err(|refusal| refusal.of("cuCtxPushCurrent"))?;
+        let event = place.event_for(value).map_err(|refusal| refusal.of("cuEventRecord"))?;
         self.sleeper.arm(usize::from(queue.0), event)
     }
 
@@ -198,12 +204,13 @@ impl Execution {
                 }
                 continue;
             }
-            let Some(event) = queue.marks().event_of(value) else {
+            let _entered = self.context.enter().map_err(|refusal| refusal.of("cuCtxPushCurrent"))?;
+            let found = queue.event_for(value).map_err(|refusal| refusal.of("cuEventRecord"))?;
+            let Some(event) = found else {
                 self.health().map_err(lost)?;
                 std::thread::yield_now();
                 continue;
             };
-            let _entered = self.context.enter().map_err(|refusal| refusal.of("cuCtxPushCurrent"))?;
             // SAFETY: needed to call the driver; the event is alive as long as the queue. The role holder, who calls this, is
             // the one who would use it again.
             let found = unsafe { (self.context.driver.api.event_synchronize)(event) };

@@ -1,7 +1,8 @@
-//! The events of one queue: one behind each fence value, from a stock that is used again and again.
+//! The events of one queue, from a stock that is used again and again.
 //!
 //! They serve whatever the fence memory cannot: another stream's wait, a thread that sleeps, and the look at whether fence
-//! memory tells the truth.
+//! memory tells the truth. An event costs its call, and few fence values need one: it is recorded when somebody asks, behind
+//! everything that the stream has by then.
 //!
 //! | part | who may touch it |
 //! |---|---|
@@ -23,6 +24,8 @@ pub(super) struct Marks {
     /// In the order of their values.
     flying: VecDeque<Mark>,
     stock: Vec<sys::Event>,
+    /// The last value whose work is in the stream as a whole.
+    noted: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -35,8 +38,35 @@ struct Mark {
 unsafe impl Send for Marks {}
 
 impl Marks {
+    /// The last value whose work is in the stream as a whole.
+    pub fn noted(&self) -> u64 {
+        self.noted
+    }
+
+    /// Everything up to `value` is in the stream.
+    pub fn note(&mut self, value: u64) {
+        self.noted = self.noted.max(value);
+    }
+
+    /// An event that is complete once the queue has reached `value`, recorded now if there is none; `None`: the value is not in
+    /// the stream. Called inside the context.
+    pub fn event_for(
+        &mut self,
+        context: &Context,
+        stream: sys::Stream,
+        value: u64,
+    ) -> Result<Option<sys::Event>, Refusal> {
+        if self.noted < value {
+            return Ok(None);
+        }
+        if self.event_of(value).is_none() {
+            self.record(context, stream, self.noted)?;
+        }
+        Ok(self.event_of(value))
+    }
+
     /// Records an event behind everything in the stream so far, as the mark of `value`.
-    pub fn record(&mut self, context: &Context, stream: sys::Stream, value: u64) -> Result<(), Refusal> {
+    fn record(&mut self, context: &Context, stream: sys::Stream, value: u64) -> Result<(), Refusal> {
         let event = match self.stock.pop() {
             Some(event) => event,
             None => new_event(context)?,
@@ -64,8 +94,8 @@ impl Marks {
         }
     }
 
-    /// An event that is complete once the queue has reached `value`; `None`: it has, as far as is known here.
-    pub fn event_of(&self, value: u64) -> Option<sys::Event> {
+    /// The first event that is complete once the queue has reached `value`.
+    fn event_of(&self, value: u64) -> Option<sys::Event> {
         let index = self.flying.partition_point(|mark| mark.value < value);
         self.flying.get(index).map(|mark| mark.event)
     }

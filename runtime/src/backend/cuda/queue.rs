@@ -1,8 +1,8 @@
 //! A hardware queue: a CUDA stream, its fence word, its events, and the memory of its tables.
 //!
 //! ```text
-//! submit ─▶ plan (tables into the ring) ─▶ waits for other queues ─▶ calls ─▶ fence value, event
-//! progress ◀── fence word in pinned memory, one load       (or, where that is not to be trusted, the events)
+//! submit ─▶ plan (tables into the ring) ─▶ waits for other queues ─▶ calls ─▶ fence value
+//! progress ◀── fence word in pinned memory, one load       (or, where that is not to be trusted, events)
 //! ```
 //!
 //! | part | who may touch it |
@@ -123,9 +123,25 @@ impl Queue {
         if reached <= self.submitted.load(Ordering::Acquire) { reached } else { 0 }
     }
 
+    /// An event that is complete once the queue has reached `value`; `None`: it has, or was not submitted. Called inside the
+    /// context.
+    pub fn event_for(&self, value: u64) -> Result<Option<sys::Event>, Refusal> {
+        if self.completed() >= value {
+            return Ok(None);
+        }
+        self.marks().event_for(&self.context, self.stream, value)
+    }
+
     /// How far it has come by its events; asks the driver. Called inside the context.
     pub fn look_at_events(&self) -> Result<u64, Refusal> {
-        let reached = self.marks().completed(&self.context)?;
+        let mut marks = self.marks();
+        // Behind everything that was submitted, as far as it is in the stream: the next look finds it complete some time.
+        let submitted = self.submitted.load(Ordering::Acquire).min(marks.noted());
+        if submitted > self.completed() {
+            let _recorded = marks.event_for(&self.context, self.stream, submitted)?;
+        }
+        let reached = marks.completed(&self.context)?;
+        drop(marks);
         Ok(self.by_event.fetch_max(reached, Ordering::AcqRel).max(reached))
     }
 

@@ -144,12 +144,13 @@ impl Execution {
     fn wait_for_others(&self, queue: &Queue, waits: &[(QueueId, u64)]) -> Result<(), SubmitError> {
         for (other, value) in waits {
             let Ok(other) = self.queue(*other) else { continue };
-            // What is reached needs no call. Marks are recorded in the order of submissions, so what is waited for has one.
+            // What is reached needs no call. Batches are submitted in order, so what is waited for is in its stream.
             if other.completed() >= *value {
                 continue;
             }
-            let marks = other.marks();
-            let Some(event) = marks.event_of(*value) else { continue };
+            let mut marks = other.marks();
+            let found = marks.event_for(&self.context, other.stream, *value);
+            let Some(event) = found.map_err(|refusal| self.refused("cuEventRecord", refusal))? else { continue };
             // SAFETY: needed to call the driver; stream and event are alive, and the lock keeps the event from being used
             // again before the call.
             let found = unsafe { (self.context.driver.api.stream_wait_event)(queue.stream, event, 0) };
@@ -324,8 +325,14 @@ impl Execution {
             FenceMode::Event => ("", status::SUCCESS),
         };
         context.check(found).map_err(|refusal| self.refused(call, refusal))?;
-        let recorded = queue.marks().record(context, queue.stream, value);
-        recorded.map_err(|refusal| self.refused("cuEventRecord", refusal))
+        let mut marks = queue.marks();
+        marks.note(value);
+        if self.asks_events() {
+            // Now, so that it covers no more than it must.
+            let recorded = marks.event_for(context, queue.stream, value);
+            recorded.map_err(|refusal| self.refused("cuEventRecord", refusal))?;
+        }
+        Ok(())
     }
 
     /// What a refused call of a submission means.
