@@ -1,8 +1,8 @@
 //! When the driver thread may sleep, and who must wake it.
 //!
 //! The thread that drives the device when nobody else does announces how it sleeps. Producers look at the announcement
-//! after publishing their work; the thread looks at the work after publishing the announcement. Whichever comes second
-//! sees the other, so work is never left behind a sleeping thread.
+//! after claiming a place for their work; the thread looks at the claims after publishing the announcement. Whichever comes
+//! second sees the other, so work is never left behind a sleeping thread.
 //!
 //! Work may also change hands without being published again: a task takes it from the queue into the role's state just after
 //! the thread looked there and just before it announces its sleep. So a producer that finds the thread awake leaves a
@@ -109,11 +109,11 @@ impl Doze {
         }
     }
 
-    /// Whether the thread looks for work by itself within a nap, so that work published now, which nobody waits for, is seen
-    /// without a wake-up.
+    /// Whether the thread looks for work by itself within a nap, so that work whose place is claimed now, and which nobody waits
+    /// for, is seen without a wake-up.
     pub(crate) fn looks_soon(&self) -> bool {
-        // Pairs with the fence in `announce`, like `must_wake`: the caller published its work before it asks. A sleep without
-        // that look is announced after this load then, and its re-check sees the work.
+        // Pairs with the fence in `announce`, like `must_wake`: the caller has claimed a place in the queue before it asks. A sleep
+        // without that look is announced after this load then, and its re-check sees the claim.
         fence(Ordering::SeqCst);
         matches!(self.state.load(Ordering::Relaxed), AWAKE | NOTED | LINGERING | ARMED_NAP)
     }

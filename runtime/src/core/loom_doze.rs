@@ -57,10 +57,12 @@ impl Engine {
         }
     }
 
-    /// As `Engine::enqueue_permitted` and `Engine::drive` of the driver.
+    /// As `Entry::push` and `Engine::drive` of the driver.
     fn enqueue(&self) {
-        self.queue.try_push(|_| 0).expect("the queue has room for all producers");
-        if self.doze.looks_soon() {
+        let claim = self.queue.try_claim().expect("the queue has room for all producers");
+        let looks_soon = self.doze.looks_soon();
+        claim.push(|_| 0);
+        if looks_soon {
             return;
         }
         let mut left = false;

@@ -3,7 +3,7 @@
 //! An operation first gets room ([`admission`]), takes its ticket and its place in one step ([`queue`]), is picked up by
 //! whoever holds the driver role ([`role`]), may carry its host data in a [`staging`] piece, and is reported done through the
 //! [`completion`] timeline of its stream, from where [`notice`] brings it to callbacks. [`lane`] hands submissions to threads,
-//! [`room`] tells those who wait for memory. Nothing here knows devices, batches or ioctls; everything here is modelled by loom
+//! [`room`] tells those who wait for memory, [`shelf`] has what others may let go of. Nothing here knows devices, batches or ioctls; everything here is modelled by loom
 //! (`loom_*`), on these very types.
 
 pub(crate) mod admission;
@@ -14,6 +14,7 @@ pub(crate) mod notice;
 pub(crate) mod queue;
 pub(crate) mod role;
 pub(crate) mod room;
+pub(crate) mod shelf;
 pub(crate) mod staging;
 mod waiters;
 
@@ -35,5 +36,7 @@ mod loom_queue;
 mod loom_role;
 #[cfg(all(test, dxg_loom))]
 mod loom_room;
+#[cfg(all(test, dxg_loom))]
+mod loom_shelf;
 #[cfg(all(test, dxg_loom))]
 mod loom_staging;

@@ -26,7 +26,7 @@
 use std::ops::Range;
 
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Arc, CachePadded, Mutation, UnsafeCell, mutated, prefetch, spin_loop};
+use crate::sync::{Arc, CachePadded, Mutation, UnsafeCell, advise_large_pages, mutated, prefetch, spin_loop};
 
 /// Rings wrap within a model of a few operations.
 #[cfg(dxg_loom)]
@@ -77,9 +77,12 @@ impl<T> EnqueueQueue<T> {
     pub(crate) fn new(capacity: usize) -> (Self, QueueConsumer<T>) {
         // One slot would make "published" and "free for the next lap" the same stamp.
         let capacity = capacity.clamp(2, CAPACITY_MAX).next_power_of_two();
-        let slots = (0..capacity as u64)
-            .map(|position| Slot { stamp: AtomicU64::new(position), value: UnsafeCell::new(None) })
-            .collect();
+        let mut slots = Vec::with_capacity(capacity);
+        // Before the first is written, when its page is made.
+        advise_large_pages(slots.spare_capacity_mut());
+        let slot = |position| Slot { stamp: AtomicU64::new(position), value: UnsafeCell::new(None) };
+        slots.extend((0..capacity as u64).map(slot));
+        let slots = slots.into_boxed_slice();
         let ring = Arc::new(Ring { tail: CachePadded(AtomicU64::new(0)), head: CachePadded(AtomicU64::new(0)), slots });
         (Self { ring: ring.clone() }, QueueConsumer { ring, head: 0, claimed: 0 })
     }

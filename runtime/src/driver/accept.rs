@@ -53,11 +53,12 @@ impl Entry<'_> {
     /// Accepts what `make` makes of its ticket; `make` does not panic.
     #[inline]
     pub(crate) fn push(self, make: impl FnOnce(u64) -> Operation<Op>) -> u64 {
-        // Before the operation is written: an exchange after it would wait until all of it has reached the cache.
+        // Before the operation is written: an exchange or a fence after it would wait until all of it has reached the cache.
         self.stream.accepted(self.claim.ticket());
+        let looks_soon = self.engine.doze.looks_soon();
         self.permit.spend();
         let ticket = self.claim.push(make);
-        self.engine.drive_at_times(&(ticket..ticket + 1));
+        self.engine.drive_at_times(&(ticket..ticket + 1), looks_soon);
         ticket
     }
 }
@@ -181,16 +182,17 @@ impl Engine {
         let tickets = tickets.ok_or(Refused::Full(Full::Device))?;
         permit.spend();
         stream.accepted(tickets.end - 1);
-        self.drive_at_times(&tickets);
+        self.drive_at_times(&tickets, self.doze.looks_soon());
         Ok(tickets)
     }
 
+    /// `looks_soon`: whether the driver thread does, asked after the tickets were claimed.
     #[inline]
-    fn drive_at_times(&self, tickets: &Range<u64>) {
+    fn drive_at_times(&self, tickets: &Range<u64>, looks_soon: bool) {
         // Nobody waits yet. A thread that naps looks by itself; before that, one of many operations takes all along.
         let many = tickets.start / DRIVE_EVERY != tickets.end / DRIVE_EVERY;
-        if many || !self.doze.looks_soon() {
-            self.drive();
+        if many || !looks_soon {
+            self.drive_or_help();
         }
     }
 

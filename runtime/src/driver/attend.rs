@@ -191,6 +191,7 @@ fn look(engine: &Engine) -> Look {
         } else if state.is_idle() {
             // A broken state has lost count, and takes nothing in.
             let drained = || state.broken || engine.admission.is_drained() || mutated(Mutation::EndForgetsWhoEnters);
+            let drained = || drained() && engine.retiring.is_clear();
             if engine.is_closing() && drained() { Look::Over } else { Look::Nothing }
         } else {
             // While a thread submits, it is the one who goes on: until the end of a nap is soon enough for this one.

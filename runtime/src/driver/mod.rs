@@ -12,6 +12,7 @@
 //! | `submitters` (threads, where submissions are round trips) | the holder of the driver role; see [`submitters`] |
 //! | `settings` | read by any task, replaced as a whole by `set_settings` |
 //! | `promised` (somebody is about to drive) | any task; see [`waiting`] |
+//! | `retiring` (complete operations to let go of) | the holder of the driver role leaves them, tasks that find it held take some; see [`Shelf`] |
 //! | `patience` (how long who waits looks at fences) | any task; see [`patience`] |
 //! | `memory` (who waits for host memory) | any task; see [`Room`] |
 //! | `timeline` (a recording, if one runs) | the holder of the driver role, behind a lock; see [`observe`] |
@@ -29,6 +30,7 @@ use crate::core::doze::{Doze, Need};
 use crate::core::queue::EnqueueQueue;
 use crate::core::role::DriverRole;
 use crate::core::room::Room;
+use crate::core::shelf::Shelf;
 use crate::error::{Error, Result};
 use crate::limits::{Policy, Settings};
 use crate::op::Op;
@@ -142,6 +144,7 @@ pub(crate) struct Engine {
     closed: Closed,
     doze: Doze,
     wake: WakeFd,
+    retiring: Shelf<Operation<Op>>,
     submitters: Submitters,
     pub(crate) memory: Arc<Room>,
     /// On lines of their own: they are written all the time, and most of what is beside them is read with every operation.
@@ -192,6 +195,7 @@ impl Engine {
             phase: AtomicU8::new(Phase::Open as u8),
             closed: Closed::new(),
             doze: Doze::new(),
+            retiring: Shelf::new(),
             wake: WakeFd::new().map_err(|error| Error::driver("eventfd", error))?,
             counters: CachePadded(Counters::default()),
             timeline: observe::TimelineSlot::default(),

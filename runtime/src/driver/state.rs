@@ -27,7 +27,7 @@ use crate::core::doze::Need;
 use crate::core::queue::QueueConsumer;
 use crate::error::{Error, Failure, LostCause, LostReason};
 use crate::op::Op;
-use crate::sync::{Mutation, mutated};
+use crate::sync::{Mutation, mutated, prefetch_bytes};
 
 /// Operations taken in before fences are looked at again: a flood does not starve completions. What is taken in together can merge,
 /// and this many still lie in a core's cache.
@@ -98,8 +98,10 @@ impl State {
         operations: QueueConsumer<Operation<Op>>,
         controls: QueueConsumer<Control>,
     ) -> Self {
+        let mut scheduler = Scheduler::new(config);
+        scheduler.fetch_with(prefetch_bytes);
         State {
-            scheduler: Scheduler::new(config),
+            scheduler,
             operations,
             controls,
             early: Vec::new(),
@@ -124,6 +126,9 @@ impl State {
     pub(super) fn step(&mut self, engine: &Engine) -> Left {
         if self.broken {
             self.discard();
+            while let Some(mut operations) = engine.retiring.take_back() {
+                loss::drop_operations(&mut operations);
+            }
             return Left::default();
         }
         catch_unwind(AssertUnwindSafe(|| self.step_unguarded(engine))).unwrap_or_else(|panic| {
@@ -152,7 +157,17 @@ impl State {
                 None => break,
             };
         }
+        self.take_back_retiring(engine);
         self.left()
+    }
+
+    /// What was left for helpers and is still there is let go of here.
+    fn take_back_retiring(&mut self, engine: &Engine) {
+        while let Some(mut operations) = engine.retiring.take_back() {
+            loss::drop_operations(&mut operations);
+            self.scheduler.give_back(operations);
+        }
+        engine.retiring.close(|emptied| self.scheduler.give_back(emptied));
     }
 
     /// Whether nothing is queued, gathered or in flight.
@@ -372,10 +387,20 @@ impl State {
                 shared.timeline.complete(completed.ticket.0);
             }
         }
+        while let Some((stream, count)) = self.scheduler.poll_room() {
+            if let Some(shared) = self.stream(stream) {
+                shared.gate.leave(count);
+            }
+        }
         let mut retired = false;
         while let Some(mut operations) = self.scheduler.poll_retired_operations() {
             retired = true;
-            self.leave_gates(operations.iter().map(|operation| operation.stream));
+            if operations.len() >= loss::MANY {
+                match engine.retiring.leave(operations) {
+                    Ok(()) => continue,
+                    Err(back) => operations = back,
+                }
+            }
             loss::drop_operations(&mut operations);
             self.scheduler.give_back(operations);
         }

@@ -24,7 +24,7 @@ use std::time::Instant;
 use dxg_scheduler::{Nanos, Ticket};
 
 use super::state::Left;
-use super::{Cause, Control, Engine, StreamShared};
+use super::{Cause, Control, Engine, StreamShared, loss};
 use crate::core::completion::Registration;
 use crate::core::doze::Need;
 use crate::error::Result;
@@ -211,6 +211,15 @@ impl Engine {
     pub(super) fn drive(&self) {
         if let Some(left) = self.drive_inline() {
             self.leave_behind(left);
+        }
+    }
+
+    /// As [`Engine::drive`], for who is on his way elsewhere: where somebody else drives, some of what that one is through with is
+    /// let go of here.
+    pub(super) fn drive_or_help(&self) {
+        match self.drive_inline() {
+            Some(left) => self.leave_behind(left),
+            None => self.retiring.help(loss::drop_some_operations),
         }
     }
 

@@ -57,6 +57,8 @@ mutations! {
     AdmissionCloseWakesNobody,
     /// Operations enter although the device takes none any more.
     AdmissionEntersClosed,
+    /// A helper ends without publishing what it let go of.
+    ShelfInHandRelaxed,
     /// Freeing a staging piece does not publish the last use of its bytes.
     StagingFreeRelaxed,
     /// A chunk is recycled when it is retired, whether or not pieces of it are alive.
