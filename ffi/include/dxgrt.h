@@ -243,7 +243,7 @@ typedef struct dxgrt_module dxgrt_module;
 // Commands that run one after another.
 typedef struct dxgrt_stream dxgrt_stream;
 
-// Called once with `user` when memory of the program's own is no longer used. Any thread; it must not call the library.
+// Called once with `user` when what is the program's own is no longer used. Any thread; it must not call the library.
 typedef void (*dxgrt_release)(void *user);
 
 // A point in a stream: done when everything up to it is. A plain value, to be copied and forgotten; nothing to free. All zero
@@ -315,10 +315,16 @@ typedef struct dxgrt_open_options {
     uint32_t device_commands;
     // Memory for host data on its way, in bytes.
     uint64_t staging_bytes;
-    // A `CUcontext` to open a `cuda` device on; NULL: the primary context of the GPU. It must outlive the context.
+    // A `CUcontext` to open a `cuda` device on: a selector of NULL is its GPU then, and one of another device is refused. It must
+    // not be destroyed before `cuda_release` is called. NULL: the primary context of the GPU.
     void *cuda_context;
     // Host memory that may be pinned for a `cuda` device, in bytes.
     uint64_t pinned_bytes;
+    // Called once with `cuda_user` when nothing uses `cuda_context` any more, a moment after the context is closed and the last
+    // handle made with it is freed; NULL: nobody is told. It is not called without a `cuda_context`, nor where opening fails.
+    dxgrt_release cuda_release;
+    // Given to `cuda_release`.
+    void *cuda_user;
 } dxgrt_open_options;
 
 // What a context has done since it was opened. Set `struct_size`; the library fills the rest.
@@ -617,8 +623,8 @@ dxgrt_status dxgrt_device_info_get(uint32_t index, struct dxgrt_device_info *out
 // Describes the device of a context.
 dxgrt_status dxgrt_info(struct dxgrt_ctx *ctx, struct dxgrt_device_info *out);
 
-// Opens a device. `selector` is `software[:n]`, `dxg[:n]` or `cuda[:n]`; NULL: what the variable DXGRT_DEVICE says, else cuda if
-// it is usable, else software. `options` may be NULL.
+// Opens a device. `selector` is `software[:n]`, `dxg[:n]` or `cuda[:n]`; NULL: the GPU of a `cuda_context` in `options`, else what
+// the variable DXGRT_DEVICE says, else cuda if it is usable, else software. `options` may be NULL.
 dxgrt_status dxgrt_open(const char *selector,
                         const struct dxgrt_open_options *options,
                         struct dxgrt_ctx **out);

@@ -1,7 +1,7 @@
 //! Inside of an existing CUDA program: its memory, its streams, its events.
 
 use std::ffi::c_void;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::context::{context, count, maybe_output, output};
 use crate::guard::{Failure, guard};
@@ -10,13 +10,20 @@ use crate::memory::Allocation;
 use crate::status::dxgrt_status;
 use crate::types::*;
 
-/// Called once with `user` when memory of the program's own is no longer used. Any thread; it must not call the library.
-pub type dxgrt_release = Option<unsafe extern "C" fn(user: *mut c_void)>;
-
-/// What is told when imported memory is no longer used.
+/// What is told when something of the program's own is no longer used.
 struct Owner {
     release: dxgrt_release,
     user: *mut c_void,
+}
+
+/// An owner that tells nobody yet: what fails before it takes over is not released.
+#[derive(Clone, Default)]
+pub(crate) struct Owning(Arc<Mutex<Option<Owner>>>);
+
+impl Owning {
+    pub(crate) fn take_over(&self, release: dxgrt_release, user: *mut c_void) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Owner { release, user });
+    }
 }
 
 // SAFETY: needed because of the pointer, which is only passed back; by the rules page callbacks may come from any thread.
@@ -49,13 +56,12 @@ pub unsafe extern "C" fn dxgrt_mem_import(
         let out = output(out, "out")?;
         let context = context(ctx)?.share();
         let bytes = usize::try_from(size).map_err(|_| Failure::invalid(format!("no memory has {size} bytes")))?;
-        // What fails before it is taken over is not released.
-        let owner = Arc::new(std::sync::Mutex::new(None));
+        let owner = Owning::default();
         // SAFETY: needed because the memory is the caller's; by this function's contract it stays until it is released.
-        let buffer = unsafe { context.device.import_cuda::<u8>(addr, bytes, Arc::clone(&owner))? };
+        let buffer = unsafe { context.device.import_cuda::<u8>(addr, bytes, owner.clone())? };
         let allocation = Arc::new(Allocation::of_device(&context, size, addr, buffer));
         let handle = handle::insert(Arc::clone(&allocation))?;
-        *owner.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Owner { release, user });
+        owner.take_over(release, user);
         context.place(addr, handle, allocation);
         count(&context.counters.allocations, 1);
         out.set(handle);

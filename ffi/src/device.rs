@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use dxg_runtime::{Bound, Device, DeviceInfo, DeviceKind, Limits, Parameters, Policy};
 
 use crate::context::{Context, context, output, refuse_in_callback};
+use crate::cuda::Owning;
 use crate::guard::{Failure, Outcome, guard, watch_forks};
 use crate::handle;
 use crate::sized;
@@ -99,8 +100,8 @@ fn text<const N: usize>(text: &str) -> [c_char; N] {
     array
 }
 
-/// Opens a device. `selector` is `software[:n]`, `dxg[:n]` or `cuda[:n]`; NULL: what the variable DXGRT_DEVICE says, else cuda if
-/// it is usable, else software. `options` may be NULL.
+/// Opens a device. `selector` is `software[:n]`, `dxg[:n]` or `cuda[:n]`; NULL: the GPU of a `cuda_context` in `options`, else what
+/// the variable DXGRT_DEVICE says, else cuda if it is usable, else software. `options` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dxgrt_open(
     selector: *const c_char,
@@ -140,12 +141,17 @@ pub unsafe extern "C" fn dxgrt_open(
             other => return Err(Failure::invalid(format!("backpressure {other} is none; use DXGRT_BACKPRESSURE_*"))),
         };
         watch_forks();
+        let owner = Owning::default();
         if !options.cuda_context.is_null() {
-            // SAFETY: needed because the context is the caller's; by the header it outlives what is opened here.
-            builder = unsafe { builder.cuda_context(options.cuda_context) };
+            // SAFETY: needed because the context is the caller's; by the header it exists until it is released.
+            builder = unsafe { builder.cuda_context(options.cuda_context, owner.clone()) };
         }
         let device = builder.limits(limits(&options)).open()?;
-        out.set(handle::insert(Context::new(device, blocks))?);
+        let handle = handle::insert(Context::new(device, blocks))?;
+        if !options.cuda_context.is_null() {
+            owner.take_over(options.cuda_release, options.cuda_user);
+        }
+        out.set(handle);
         Ok(())
     })
 }

@@ -138,11 +138,20 @@ pub struct dxgrt_open_options {
     pub device_commands: u32,
     /// Memory for host data on its way, in bytes.
     pub staging_bytes: u64,
-    /// A `CUcontext` to open a `cuda` device on; NULL: the primary context of the GPU. It must outlive the context.
+    /// A `CUcontext` to open a `cuda` device on: a selector of NULL is its GPU then, and one of another device is refused. It must
+    /// not be destroyed before `cuda_release` is called. NULL: the primary context of the GPU.
     pub cuda_context: *mut c_void,
     /// Host memory that may be pinned for a `cuda` device, in bytes.
     pub pinned_bytes: u64,
+    /// Called once with `cuda_user` when nothing uses `cuda_context` any more, a moment after the context is closed and the last
+    /// handle made with it is freed; NULL: nobody is told. It is not called without a `cuda_context`, nor where opening fails.
+    pub cuda_release: dxgrt_release,
+    /// Given to `cuda_release`.
+    pub cuda_user: *mut c_void,
 }
+
+/// Called once with `user` when what is the program's own is no longer used. Any thread; it must not call the library.
+pub type dxgrt_release = Option<unsafe extern "C" fn(user: *mut c_void)>;
 
 /// `dxgrt_mem_alloc` flag: host memory that the device reaches; copies from and to it need no staging.
 pub const DXGRT_MEM_HOST: u32 = 1;

@@ -1,5 +1,6 @@
 //! Opening a device: which one, with which settings.
 
+use std::any::Any;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -56,9 +57,12 @@ pub struct DeviceBuilder {
 #[derive(Clone, Default)]
 struct CudaChoice {
     library: Option<PathBuf>,
-    context: Option<usize>,
+    context: Option<(usize, Owner)>,
     fence: FenceChoice,
 }
+
+/// What keeps something of the program's alive.
+type Owner = Arc<dyn Any + Send + Sync>;
 
 /// What stands between a device and what it is opened through.
 type Middleware = Arc<dyn Fn(Arc<dyn Boundary>) -> Arc<dyn Boundary> + Send + Sync>;
@@ -145,12 +149,15 @@ impl DeviceBuilder {
     /// Opens the device on a context that the program has made, in place of the primary context of the GPU in the selector. A
     /// program that uses the CUDA runtime, cudarc or PyTorch has the primary context, and needs nothing of this.
     ///
+    /// The context says which GPU it is: without a selector that one is opened, whatever `DXGRT_DEVICE` says, and a selector of
+    /// another device is refused. `owner` is dropped when nothing uses the context any more, which is a moment after the last
+    /// handle, buffer and stream of the device are gone: it keeps the context alive, or destroys it.
+    ///
     /// # Safety
     ///
-    /// `context` is a `CUcontext` of this process, and is not destroyed before the device, its buffers and whatever else
-    /// belongs to it are gone.
-    pub unsafe fn cuda_context(mut self, context: *mut std::ffi::c_void) -> Self {
-        self.cuda.context = Some(context.addr());
+    /// `context` is a `CUcontext` of this process, and is not destroyed before `owner` is dropped.
+    pub unsafe fn cuda_context(mut self, context: *mut std::ffi::c_void, owner: impl Any + Send + Sync) -> Self {
+        self.cuda.context = Some((context.addr(), Arc::new(owner)));
         self
     }
 
@@ -176,6 +183,7 @@ impl DeviceBuilder {
         policy.check()?;
         let selector = match &self.selector {
             Some(text) => text.parse()?,
+            None if self.cuda.context.is_some() => Selector::new(DeviceKind::Cuda, 0),
             None if self.adapter.is_some() => Selector::new(DeviceKind::Software, 0),
             None if self.parameters.is_some() => {
                 Selector::from_environment()?.unwrap_or(Selector::new(DeviceKind::Software, 0))
@@ -227,6 +235,9 @@ impl DeviceBuilder {
                 "`{selector}` is no software device, and only those take parameters or an adapter"
             )));
         }
+        if selector.kind() != DeviceKind::Cuda && self.cuda.context.is_some() {
+            return Err(Error::invalid(format!("`{selector}` has no CUcontext; open `cuda` on it, or name no device")));
+        }
         match selector.kind() {
             DeviceKind::Software => {
                 if selector.index() >= SOFTWARE_DEVICES {
@@ -258,8 +269,10 @@ impl DeviceBuilder {
         let limits = &self.limits;
         CudaOptions {
             selector,
-            place: match self.cuda.context {
-                Some(handle) => cuda::Place::Foreign(handle),
+            place: match &self.cuda.context {
+                Some((handle, owner)) => {
+                    cuda::Place::Foreign { handle: *handle, named: self.selector.is_some(), owner: Arc::clone(owner) }
+                }
                 None => cuda::Place::Primary(selector.index()),
             },
             library: self.cuda.library.clone(),

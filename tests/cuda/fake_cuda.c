@@ -1,7 +1,7 @@
-/* A libcuda without a GPU, for the tests of the cuda backend: memory is malloc'ed, streams are one queue that a thread works
- * off in order, kernels are C functions known by name. "PTX" is searched for `.entry NAME`; what NAME is not known here is
- * refused, as the compiler would refuse it. Twins are run by reading their tables as the header of runtime/src/ptx says, in
- * code that shares nothing with the one that writes them.
+/* A libcuda without a GPU, for the tests of the cuda backend: memory is malloc'ed, a thread works streams off, each in order and
+ * across them as events say and no better, kernels are C functions known by name (fake_kernels.h). "PTX" is searched for
+ * `.entry NAME`; what NAME is not known is refused, as the compiler would refuse it. Twins are run by reading their tables as
+ * the header of runtime/src/ptx says, in code that shares nothing with the one that writes them.
  *
  * Each copy of this library is a driver of its own: tests load a copy each. fake_* control it. */
 #include <pthread.h>
@@ -70,9 +70,10 @@ static int enter(const char *name) {
 
 /* ---- memory ---- */
 
-struct region { u64 start, size; int pinned; };
+struct region { u64 start, size; int pinned, device; };
 static struct region regions[4096];
 static long held_bytes, pinned_bytes;
+static int current_device(void);
 
 static CUresult take(size_t size, int pinned, u64 *out) {
     void *memory = 0;
@@ -84,7 +85,7 @@ static CUresult take(size_t size, int pinned, u64 *out) {
     memset(memory, 0xa5, size); /* whoever counts on zeros is found out */
     pthread_mutex_lock(&lock);
     for (int i = 0; i < 4096; i++)
-        if (!regions[i].start) { regions[i] = (struct region){(u64)memory, size, pinned}; break; }
+        if (!regions[i].start) { regions[i] = (struct region){(u64)memory, size, pinned, current_device()}; break; }
     *used += size;
     pthread_mutex_unlock(&lock);
     *out = (u64)memory;
@@ -116,87 +117,24 @@ static int reaches(u64 start, u64 size) {
     return found;
 }
 
-/* ---- kernels: one call is one block ---- */
+#include "fake_kernels.h"
 
-struct block { u32 group[3], groups[3], threads[3], shared; };
-typedef void body(const unsigned char *args, const struct block *b);
+/* ---- the streams and their worker ---- */
 
-static u64 at64(const unsigned char *p, int o) { u64 v; memcpy(&v, p + o, 8); return v; }
-static u32 at32(const unsigned char *p, int o) { u32 v; memcpy(&v, p + o, 4); return v; }
-static float atf(const unsigned char *p, int o) { float v; memcpy(&v, p + o, 4); return v; }
-
-/* warps of eight: entry = block * 8 + warp */
-static void copy(const unsigned char *a, const struct block *b) {
-    for (u32 warp = 0; warp < b->threads[0] / 32; warp++) {
-        u32 i = b->group[0] * (b->threads[0] / 32) + warp;
-        if (i >= at32(a, 8)) return;
-        u64 entry = at64(a, 0) + 32 * (u64)i, *e = (u64 *)entry;
-        if (!reaches(entry, 32) || !reaches(e[0], e[2]) || !reaches(e[1], e[2])) return;
-        memcpy((void *)e[1], (void *)e[0], e[2]);
-    }
-}
-static void fill(const unsigned char *a, const struct block *b) {
-    for (u32 warp = 0; warp < b->threads[0] / 32; warp++) {
-        u32 i = b->group[0] * (b->threads[0] / 32) + warp;
-        if (i >= at32(a, 8)) return;
-        u64 entry = at64(a, 0) + 32 * (u64)i, *e = (u64 *)entry;
-        if (!reaches(entry, 32) || !reaches(e[0], e[1])) return;
-        for (u64 k = 0; k < e[1]; k++) ((unsigned char *)e[0])[k] = e[2] >> 8 * (k & 7);
-    }
-}
-static void fence(const unsigned char *a, const struct block *b) {
-    (void)b;
-    if (reaches(at64(a, 0), 8) && !*setting("words_lost")) __atomic_store_n((u64 *)at64(a, 0), at64(a, 8), __ATOMIC_RELEASE);
-}
-static void stamp(const unsigned char *a, const struct block *b) {
-    for (u32 t = 0; t < b->threads[0]; t++) {
-        u32 i = b->group[0] * b->threads[0] + t;
-        if (i >= at32(a, 8)) return;
-        struct timespec now;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        u64 to = ((u64 *)at64(a, 0))[i];
-        if (reaches(to, 8)) *(u64 *)to = now.tv_sec * 1000000000ull + now.tv_nsec;
-    }
-}
-/* axpy(a, x, y, n) as in tests/data/ptx: y[i] += a * x[i] */
-static void axpy(const unsigned char *p, const struct block *b) {
-    float a = atf(p, 0), *x = (float *)at64(p, 8), *y = (float *)at64(p, 16);
-    u32 n = at32(p, 24);
-    for (u32 t = 0; t < b->threads[0]; t++) {
-        u32 i = b->group[0] * b->threads[0] + t;
-        if (i >= n) return;
-        u32 left = n - i < b->threads[0] ? n - i : b->threads[0];
-        if (!t && (!reaches((u64)(x + i), 4 * left) || !reaches((u64)(y + i), 4 * left))) return;
-        y[i] += a * x[i];
-    }
-}
-/* where(out): out[flat block] = flat block + 1000 * groups[1] : tells of the grid */
-static void where(const unsigned char *p, const struct block *b) {
-    u32 flat = b->group[0] + b->groups[0] * (b->group[1] + b->groups[1] * b->group[2]), *out = (u32 *)at64(p, 0);
-    if (reaches((u64)(out + flat), 4)) out[flat] = flat + 1000 * b->groups[1];
-}
-static void nothing(const unsigned char *p, const struct block *b) { (void)p, (void)b; }
-
-static const struct known { const char *name; body *run; u32 args; } known[] = {
-    {"dxgrt_copy", copy, 12},  {"dxgrt_fill", fill, 12}, {"dxgrt_fence", fence, 16}, {"dxgrt_time", stamp, 12},
-    {"axpy", axpy, 28},        {"where", where, 8},      {"nothing", nothing, 0},    {0, 0, 0}};
-
-struct function { const struct known *known; int twin; };
-
-/* ---- the queue and its worker ---- */
-
-enum kind { KERNEL, COPY, FILL, WRITE };
+enum kind { KERNEL, COPY, FILL, WRITE, WAIT };
 struct node {
     struct node *next;
     enum kind kind;
     u64 number, a, b, c;
+    u64 before, event; /* what must be done first: the stream's node before this one, and of WAIT the one of the event */
     u32 width;
     struct function f;
     struct block launch;
     unsigned char args[4096];
 };
-static struct node *first, **last = &first;
-static u64 issued, done;
+/* In the order of issue. What is not here any more is done. */
+static struct node *first, **end = &first;
+static u64 issued;
 struct stream { u64 last; };
 struct event { u64 number; };
 static struct stream null_stream;
@@ -263,24 +201,43 @@ static void run(struct node *n) {
         if (reaches(n->a, n->c * n->width))
             for (u64 i = 0; i < n->c * n->width; i++) ((unsigned char *)n->a)[i] = n->b >> 8 * (i % n->width);
         break;
+    case WAIT: break;
     case WRITE:
         if (reaches(n->a, 8) && !*setting("words_lost")) __atomic_store_n((u64 *)n->a, n->b, __ATOMIC_RELEASE);
         break;
     }
 }
 
+static int is_done(u64 number) {
+    const struct node *n = first;
+    while (n && n->number < number) n = n->next;
+    return !n || n->number != number;
+}
+/* Any node that may run: streams take turns by chance, so that an order nobody asked for is seldom kept. */
+static struct node *choose(void) {
+    static u32 chance = 1;
+    struct node *chosen = 0;
+    u32 found = 0;
+    for (struct node *n = first; n && found < 16; n = n->next) {
+        if (!is_done(n->before) || !is_done(n->event)) continue;
+        chance ^= chance << 13, chance ^= chance >> 17, chance ^= chance << 5;
+        if (chance % ++found == 0) chosen = n;
+    }
+    return chosen;
+}
 static void *work(void *unused) {
     (void)unused;
     pthread_mutex_lock(&lock);
     for (;;) {
         while (!first || held) pthread_cond_wait(&changed, &lock);
-        struct node *n = first;
+        struct node *n = choose();
         pthread_mutex_unlock(&lock);
         if (*setting("delay_us")) usleep(*setting("delay_us"));
         run(n);
         pthread_mutex_lock(&lock);
-        done = n->number;
-        if (!(first = n->next)) last = &first;
+        struct node **at = &first;
+        while (*at != n) at = &(*at)->next;
+        if (!(*at = n->next)) end = at;
         free(n);
         pthread_cond_broadcast(&changed);
     }
@@ -295,31 +252,33 @@ static void issue(struct node *n, struct stream *s) {
     static pthread_t worker;
     pthread_mutex_lock(&lock);
     if (!worker) pthread_create(&worker, 0, work, 0);
-    n->number = ++issued;
-    (s ? s : &null_stream)->last = issued;
-    *last = n, last = &n->next;
+    if (!s) s = &null_stream;
+    n->before = s->last;
+    s->last = n->number = ++issued;
+    *end = n, end = &n->next;
     pthread_cond_broadcast(&changed);
     pthread_mutex_unlock(&lock);
 }
 static CUresult wait_for(u64 number) {
     pthread_mutex_lock(&lock);
-    while (done < number && !sticky) pthread_cond_wait(&changed, &lock);
+    while (!is_done(number) && !sticky) pthread_cond_wait(&changed, &lock);
     int result = sticky;
     pthread_mutex_unlock(&lock);
     return result;
 }
 static CUresult query(u64 number) {
     pthread_mutex_lock(&lock);
-    int result = sticky ? sticky : done < number ? 600 : 0;
+    int result = sticky ? sticky : is_done(number) ? 0 : 600;
     pthread_mutex_unlock(&lock);
     return result;
 }
 
 /* ---- the driver API ---- */
 
-static struct { int retained; } primary[8];
-static __thread void *current[16];
+static struct context { int retained, device; } primary[8] = {{0, 0}, {0, 1}, {0, 2}, {0, 3}, {0, 4}, {0, 5}, {0, 6}, {0, 7}};
+static __thread struct context *current[16];
 static __thread int depth;
+static int current_device(void) { return depth && current[depth] ? current[depth]->device : 0; }
 
 EXPORT CUresult cuInit(unsigned flags) { ENTER; return flags ? 1 : (int)*setting("init"); }
 EXPORT CUresult cuDriverGetVersion(int *version) { *version = (int)*setting("version"); return 0; }
@@ -363,11 +322,29 @@ EXPORT CUresult cuDevicePrimaryCtxRetain(void **context, int device) {
 }
 EXPORT CUresult cuDevicePrimaryCtxRelease_v2(int device) { return --primary[device].retained < 0; }
 EXPORT long fake_retained(int device) { return primary[device].retained; }
-EXPORT CUresult cuCtxCreate_v2(void **context, unsigned flags, int device) { (void)flags, (void)device; *context = malloc(8); return 0; }
-EXPORT CUresult cuCtxGetCurrent(void **context) { *context = depth ? current[depth] : 0; return 0; }
-EXPORT CUresult cuCtxPushCurrent_v2(void *context) { if (depth == 15) return 999; current[++depth] = context; return 0; }
-EXPORT CUresult cuCtxPopCurrent_v2(void **context) { if (!depth) return 201; *context = current[depth--]; return 0; }
-EXPORT CUresult cuCtxGetDevice(int *device) { *device = 0; return depth ? 0 : 201; }
+EXPORT CUresult cuCtxGetCurrent(struct context **context) { *context = depth ? current[depth] : 0; return 0; }
+EXPORT CUresult cuCtxPushCurrent_v2(struct context *context) { if (depth == 15) return 999; current[++depth] = context; return 0; }
+EXPORT CUresult cuCtxPopCurrent_v2(struct context **context) { if (!depth) return 201; *context = current[depth--]; return 0; }
+EXPORT CUresult cuCtxSetCurrent(struct context *context) { if (!depth) depth = 1; current[depth] = context; return 0; }
+EXPORT CUresult cuCtxCreate_v2(struct context **context, unsigned flags, int device) {
+    (void)flags;
+    ENTER;
+    if (device < 0 || device >= *setting("devices")) return 101;
+    *context = calloc(1, sizeof **context);
+    (*context)->device = device;
+    return cuCtxPushCurrent_v2(*context);
+}
+EXPORT CUresult cuCtxCreate_v3(struct context **context, void *affinities, int count, unsigned flags, int device) {
+    (void)affinities, (void)count;
+    return cuCtxCreate_v2(context, flags, device);
+}
+EXPORT CUresult cuCtxDestroy_v2(struct context *context) {
+    ENTER;
+    if (depth && current[depth] == context) depth--;
+    free(context);
+    return 0;
+}
+EXPORT CUresult cuCtxGetDevice(int *device) { *device = current_device(); return depth ? 0 : 201; }
 EXPORT CUresult cuCtxGetStreamPriorityRange(int *least, int *greatest) { *least = 0, *greatest = -5; return 0; }
 EXPORT CUresult cuMemGetInfo_v2(size_t *free, size_t *total) { *total = *setting("memory_limit"), *free = *total - held_bytes; return 0; }
 #define INSIDE if (!depth) return 201 /* every call below needs a current context */
@@ -384,7 +361,7 @@ EXPORT CUresult cuPointerGetAttribute(void *out, int attribute, u64 address) {
         if (!r->start || address < r->start || address >= r->start + r->size) continue;
         result = 0;
         if (attribute == 2) *(u32 *)out = r->pinned ? 1 : 2;
-        else if (attribute == 9) *(int *)out = 0;
+        else if (attribute == 9) *(int *)out = r->device;
         else if (attribute == 11) *(u64 *)out = r->start;
         else if (attribute == 12) *(size_t *)out = r->size;
         else result = 1;
@@ -399,7 +376,17 @@ EXPORT CUresult cuMemcpyAsync(u64 to, u64 from, size_t size, struct stream *s) {
     issue(n, s);
     return 0;
 }
-EXPORT CUresult cuMemcpyHtoDAsync_v2(u64 to, const void *from, size_t size, struct stream *s) { return cuMemcpyAsync(to, (u64)from, size, s); }
+/* From and to pageable memory: the calls wait, as the real ones may. */
+static CUresult copy_pageable(u64 device, void *to, const void *from, size_t size, struct stream *s) {
+    INSIDE;
+    CUresult waited = wait_for((s ? s : &null_stream)->last);
+    if (waited) return waited;
+    if (!reaches(device, size)) return sticky;
+    memcpy(to, from, size);
+    return 0;
+}
+EXPORT CUresult cuMemcpyHtoDAsync_v2(u64 to, const void *from, size_t size, struct stream *s) { ENTER; return copy_pageable(to, (void *)to, from, size, s); }
+EXPORT CUresult cuMemcpyDtoHAsync_v2(void *to, u64 from, size_t size, struct stream *s) { ENTER; return copy_pageable(from, to, (void *)from, size, s); }
 static CUresult fill_async(u64 to, u64 value, u32 width, size_t count, struct stream *s) {
     INSIDE;
     struct node *n = make(FILL);
@@ -416,11 +403,27 @@ EXPORT CUresult cuStreamCreateWithPriority(struct stream **s, unsigned flags, in
     *s = calloc(1, sizeof **s);
     return 0;
 }
+EXPORT CUresult cuStreamCreate(struct stream **s, unsigned flags) { return cuStreamCreateWithPriority(s, flags, 0); }
+EXPORT CUresult cuCtxSynchronize(void) {
+    ENTER; INSIDE;
+    pthread_mutex_lock(&lock);
+    while (first && !sticky) pthread_cond_wait(&changed, &lock);
+    pthread_mutex_unlock(&lock);
+    return sticky;
+}
 EXPORT CUresult cuStreamDestroy_v2(struct stream *s) { INSIDE; free(s); return 0; }
 EXPORT CUresult cuStreamQuery(struct stream *s) { ENTER; INSIDE; return query(s ? s->last : null_stream.last); }
 EXPORT CUresult cuStreamSynchronize(struct stream *s) { ENTER; INSIDE; return wait_for(s ? s->last : null_stream.last); }
-/* All streams are one queue: what was recorded is before what comes. */
-EXPORT CUresult cuStreamWaitEvent(struct stream *s, struct event *e, unsigned flags) { (void)s, (void)e, (void)flags; ENTER; INSIDE; return 0; }
+EXPORT CUresult cuStreamWaitEvent(struct stream *s, struct event *e, unsigned flags) {
+    (void)flags;
+    ENTER; INSIDE;
+    struct node *n = make(WAIT);
+    pthread_mutex_lock(&lock);
+    n->event = e->number;
+    pthread_mutex_unlock(&lock);
+    issue(n, s);
+    return 0;
+}
 static CUresult write_value(struct stream *s, u64 address, u64 value) {
     INSIDE;
     struct node *n = make(WRITE);
@@ -467,6 +470,7 @@ EXPORT CUresult cuModuleLoadDataEx(void **module, const char *image, unsigned co
     *module = strdup(image);
     return 0;
 }
+EXPORT CUresult cuModuleLoadData(void **module, const char *image) { return cuModuleLoadDataEx(module, image, 0, 0, 0); }
 EXPORT CUresult cuModuleUnload(void *module) { INSIDE; free(module); return 0; }
 EXPORT CUresult cuModuleGetFunction(struct function **f, void *module, const char *name) {
     (void)module;
@@ -474,7 +478,8 @@ EXPORT CUresult cuModuleGetFunction(struct function **f, void *module, const cha
     size_t length = strlen(name), base = stem(name, length);
     const struct known *k = lookup(name, base);
     if (!k) return 500;
-    *f = malloc(sizeof **f);
+    static struct function functions[sizeof known / sizeof known[0]][2];
+    *f = &functions[k - known][base < length];
     **f = (struct function){k, base < length};
     return 0;
 }
@@ -489,9 +494,10 @@ EXPORT CUresult cuLaunchKernel(struct function *f, u32 gx, u32 gy, u32 gz, u32 b
     struct node *n = make(KERNEL);
     n->f = *f;
     n->launch = (struct block){{0}, {gx, gy, gz}, {bx, by, bz}, shared};
-    if (parameters) { /* only dxgrt's own kernels: an address, then 4 or 8 bytes */
-        memcpy(n->args, parameters[0], 8);
-        memcpy(n->args + 8, parameters[1], f->known->args - 8);
+    if (parameters) {
+        u32 at = 0;
+        for (const char *size = f->known->sizes; *size; at += *size++ - '0')
+            at = (at + (*size - '1')) / (*size - '0') * (*size - '0'), memcpy(n->args + at, *parameters++, *size - '0');
     } else if (extra) {
         size_t size = 0, expected = f->twin ? 16 : f->known->args;
         const void *args = 0;

@@ -42,14 +42,18 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> T {
     runtime.unwrap_or_else(|error| panic!("no tokio runtime: {error}")).block_on(work)
 }
 
-/// A configuration of proptest for so many cases. The seed is new each time, or what `DXGRT_TEST_SEED` says; it is printed, so
-/// that a failure can be repeated.
-pub fn proptest_config(cases: u32) -> proptest::test_runner::Config {
+/// The seed in `DXGRT_TEST_SEED`, else a new one each time; whoever uses it prints it, so that a failure can be repeated.
+pub fn seed() -> u64 {
     let chosen = std::env::var("DXGRT_TEST_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
-    let seed = chosen.unwrap_or_else(|| {
+    chosen.unwrap_or_else(|| {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         since.as_nanos() as u64
-    });
+    })
+}
+
+/// A configuration of proptest for so many cases, from the [`seed`].
+pub fn proptest_config(cases: u32) -> proptest::test_runner::Config {
+    let seed = seed();
     eprintln!("seed {seed} (DXGRT_TEST_SEED={seed} repeats this)");
     proptest::test_runner::Config {
         cases,

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use dxg_runtime::{Device, Error, Limits, ModuleSource, args};
-use dxg_tests::cuda::{KERNELS, Target, checks, load, same};
+use dxg_tests::cuda::{KERNELS, Target, Verdict, checks, load, same};
 
 /// A driver of its own: its settings, faults and counts are no other test's.
 struct Fake {
@@ -91,9 +91,28 @@ fn refusal(target: &Target) -> String {
 #[test]
 fn every_check_holds_over_the_stand_in() {
     let fake = Fake::new();
+    let mut skipped = Vec::new();
     for check in checks() {
-        (check.run)(&fake.target()).unwrap_or_else(|error| panic!("{}: {error}", check.name));
+        match check.run(&fake.target()).unwrap_or_else(|error| panic!("{}: {error}", check.name)) {
+            Verdict::Holds(lines) => lines.iter().for_each(|line| println!("{}: {line}", check.name)),
+            Verdict::Skipped(reason) => skipped.push((check.name, reason)),
+        }
     }
+    // Of one GPU; the next test has more.
+    let [(name, reason)] = &skipped[..] else { panic!("{skipped:?}") };
+    assert!(*name == "several GPUs at once" && reason.contains("shows 1 GPU"), "{skipped:?}");
+}
+
+#[test]
+fn several_gpus_are_several_devices() {
+    let fake = Fake::new();
+    fake.set("devices", 3);
+    let several = checks().into_iter().find(|check| check.name == "several GPUs at once").unwrap();
+    let Verdict::Holds(lines) = several.run(&fake.target()).unwrap() else { panic!("skipped") };
+    assert_eq!(lines, ["cuda:0: Fake GPU 0", "cuda:1: Fake GPU 1", "cuda:2: Fake GPU 2"]);
+    // A context says which GPU it is.
+    let lent = checks().into_iter().find(|check| check.name.contains("CUcontext")).unwrap();
+    lent.run(&Target { selector: "cuda:1".into(), ..fake.target() }).unwrap();
 }
 
 #[test]

@@ -43,7 +43,7 @@ class OpenOptions(Sized):
         ("struct_size", c_uint32), ("backpressure", c_uint32), ("policy", c_uint32), ("latency", c_uint32),
         ("batch_commands", c_uint32), ("batch_bytes", c_uint32), ("gather_ns", c_uint64),
         ("stream_commands", c_uint32), ("device_commands", c_uint32), ("staging_bytes", c_uint64),
-        ("cuda_context", c_void_p), ("pinned_bytes", c_uint64),
+        ("cuda_context", c_void_p), ("pinned_bytes", c_uint64), ("cuda_release", c_void_p), ("cuda_user", c_void_p),
     ]  # fmt: skip
 
 

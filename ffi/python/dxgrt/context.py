@@ -200,9 +200,9 @@ def open(
 ) -> Context:
     """Opens a device: ``software[:n]``, ``dxg[:n]`` or ``cuda[:n]``.
 
-    Without a selector: what the variable ``DXGRT_DEVICE`` says, else cuda if it is usable, else software. ``limits`` are the
-    numbers of ``dxgrt_open_options``: ``batch_commands``, ``batch_bytes``, ``gather_ns``, ``stream_commands``,
-    ``device_commands``, ``staging_bytes``.
+    Without a selector: the GPU of a ``cuda_context``, else what the variable ``DXGRT_DEVICE`` says, else cuda if it is usable, else
+    software. ``limits`` are the numbers of ``dxgrt_open_options``: ``batch_commands``, ``batch_bytes``, ``gather_ns``,
+    ``stream_commands``, ``device_commands``, ``staging_bytes``, ``pinned_bytes``, and ``cuda_context``, a ``CUcontext`` of this process.
     """
     known = [name for name, *_ in c.OpenOptions._fields_[4:]]
     if unknown := [name for name in limits if name not in known]:

@@ -91,7 +91,15 @@ fn structures_keep_their_layout() {
     assert_eq!((size_of::<dxgrt::dxgrt_stats>(), offset_of!(dxgrt::dxgrt_stats, flush_other)), (240, 232));
     assert_eq!(
         (size_of::<dxgrt::dxgrt_open_options>(), offset_of!(dxgrt::dxgrt_open_options, staging_bytes)),
-        (64, 40)
+        (80, 40)
+    );
+    assert_eq!(
+        (
+            offset_of!(dxgrt::dxgrt_open_options, cuda_context),
+            offset_of!(dxgrt::dxgrt_open_options, pinned_bytes),
+            offset_of!(dxgrt::dxgrt_open_options, cuda_user)
+        ),
+        (48, 56, 72)
     );
     assert_eq!((size_of::<dxgrt::dxgrt_mem_stats>(), size_of::<dxgrt::dxgrt_stream_options>()), (80, 8));
     assert_eq!(offset_of!(dxgrt::dxgrt_device_info, hardware_queues), 268);

@@ -3,13 +3,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use dxg_runtime::{Device, DeviceBuilder, Kernel, Limits, ModuleSource, Policy, Stream, args};
+use dxg_runtime::{Device, DeviceBuilder, Kernel, Limits, ModuleSource, Policy, Selector, Stream, args};
 
 use crate::ptx::Random;
 
 mod copies;
+mod driver;
+mod foreign;
+mod kit;
 mod launches;
 mod order;
+mod several;
 
 /// The kernels of the checks, as PTX.
 pub const KERNELS: &str = include_str!("../../cuda/kernels.ptx");
@@ -28,19 +32,43 @@ pub struct Target {
     pub small: bool,
 }
 
+/// How a check ends that does not fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It holds; lines for whoever reads along.
+    Holds(Vec<String>),
+    /// It cannot be looked at here, and why.
+    Skipped(String),
+}
+
 /// One check.
 pub struct Check {
     /// What holds.
     pub name: &'static str,
-    /// Fails if it does not.
-    pub run: fn(&Target) -> Outcome,
+    run: Run,
 }
 
-type Named = (&'static str, fn(&Target) -> Outcome);
+enum Run {
+    Plain(fn(&Target) -> Outcome),
+    Telling(fn(&Target) -> Outcome<Verdict>),
+}
+
+impl Check {
+    /// Fails if it does not hold.
+    pub fn run(&self, target: &Target) -> Outcome<Verdict> {
+        match self.run {
+            Run::Plain(run) => run(target).map(|()| Verdict::Holds(Vec::new())),
+            Run::Telling(run) => run(target),
+        }
+    }
+}
+
+type Plain = (&'static str, fn(&Target) -> Outcome);
+type Telling = (&'static str, fn(&Target) -> Outcome<Verdict>);
 
 /// All checks.
 pub fn checks() -> Vec<Check> {
-    let list: &[Named] = &[
+    let plain: &[Plain] = &[
         ("copies of all sizes and alignments arrive", copies::all_sizes),
         ("fills of all patterns arrive", copies::fills),
         ("host buffers are read and written in place", copies::host_buffers),
@@ -57,8 +85,16 @@ pub fn checks() -> Vec<Check> {
         ("a graph launched again with patches", order::graphs),
         ("waiting asleep ends", order::sleeping),
         ("buffers, streams and devices dropped with work in flight", order::dropped),
+        ("a CUcontext of the program's own carries a device, and is given back", foreign::given_context),
+        ("memory, kernels and events pass to and fro between the program and dxgrt", foreign::both_ways),
     ];
-    list.iter().map(|&(name, run)| Check { name, run }).collect()
+    let telling: &[Telling] = &[
+        ("foreign streams and events order what they should", foreign::order),
+        ("several GPUs at once", several::all),
+        ("every kernel of the kit gives equal bits merged and singly", kit::all),
+    ];
+    let plain = plain.iter().map(|&(name, run)| Check { name, run: Run::Plain(run) });
+    plain.chain(telling.iter().map(|&(name, run)| Check { name, run: Run::Telling(run) })).collect()
 }
 
 impl Target {
@@ -74,6 +110,25 @@ impl Target {
     /// An open device.
     pub fn open(&self) -> Outcome<Device> {
         Ok(self.builder().open()?)
+    }
+
+    /// As [`Target::open`], on a context that the program made.
+    ///
+    /// # Safety
+    ///
+    /// That of [`DeviceBuilder::cuda_context`].
+    pub unsafe fn open_on(
+        &self,
+        context: *mut std::ffi::c_void,
+        owner: impl std::any::Any + Send + Sync,
+    ) -> Outcome<Device> {
+        // SAFETY: needed because the context is foreign; the caller keeps it.
+        Ok(unsafe { self.builder().cuda_context(context, owner) }.open()?)
+    }
+
+    /// The number of its GPU.
+    pub fn gpu(&self) -> Outcome<u32> {
+        Ok(self.selector.parse::<Selector>()?.index())
     }
 
     /// An open device with other limits.

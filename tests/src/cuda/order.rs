@@ -70,7 +70,8 @@ async fn serve(device: &Device, kernel: &dxg_runtime::Kernel, task: u32, request
     Ok(())
 }
 
-fn same_work(device: &Device) -> Outcome {
+/// Copies and launches of several streams, whose results are known.
+pub(super) fn same_work(device: &Device) -> Outcome {
     let kernel = load(device, "axpy")?;
     let streams = (0..4).map(|_| device.stream()).collect::<Result<Vec<_>, _>>()?;
     let mut random = Random::new(6);

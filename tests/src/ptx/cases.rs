@@ -16,7 +16,8 @@ macro_rules! example {
     };
 }
 
-type Text = (&'static str, &'static str);
+/// The name of a file, and what is in it.
+pub type Text = (&'static str, &'static str);
 type Grid = fn(&mut Random) -> [u32; 3];
 type Args = fn(&mut Random, [u32; 3]) -> Vec<Arg>;
 
@@ -52,6 +53,7 @@ fn covered(random: &mut Random, grid: [u32; 3], threads: u32) -> u32 {
 pub fn all() -> Vec<Case> {
     let mut cases = nvcc();
     cases.push(forms());
+    cases.extend(own());
     cases.extend(triton());
     for text in [data!("nvrtc-varied-sm_75.ptx"), data!("nvrtc-varied-sm_90.ptx")] {
         cases.extend(varied(text));
@@ -62,6 +64,11 @@ pub fn all() -> Vec<Case> {
     cases.extend(small_examples());
     cases.extend(digits(example!("src/classifier/kernels.ptx")));
     cases
+}
+
+/// Texts with kernels that must not be merged.
+pub fn refused() -> [Text; 2] {
+    [data!("nvcc-coop-sm_90.ptx"), data!("nvrtc-refused-sm_90.ptx")]
 }
 
 fn nvcc() -> Vec<Case> {
@@ -100,6 +107,19 @@ fn forms() -> Case {
         let blocks = grid.iter().product::<u32>();
         vec![Arg::Value(s), out(blocks * 256), value(short.to_le_bytes()), value([flag]), value(d.to_le_bytes())]
     })
+}
+
+/// The kernels of the checks on GPUs.
+fn own() -> Vec<Case> {
+    let text = ("tests/cuda/kernels.ptx", include_str!("../../cuda/kernels.ptx"));
+    vec![
+        case(text, "axpy", [64, 1, 1], line, |r, grid| {
+            let n = covered(r, grid, 64);
+            vec![f32(r.signed()), r.f32s(n), r.f32s(n), u32(n)]
+        }),
+        case(text, "where", [32, 1, 1], space, |_, grid| vec![out(grid.iter().product::<u32>() * 4)]),
+        case(text, "nothing", [32, 1, 1], space, |_, _| Vec::new()),
+    ]
 }
 
 fn triton() -> Vec<Case> {

@@ -11,9 +11,11 @@
 mod cases;
 mod random;
 
+use std::ops::Range;
+
 use dxg_runtime::ptx::{self, MergeItem, MergeTable};
 
-pub use cases::all;
+pub use cases::{all, refused};
 pub use random::Random;
 
 /// Something that runs PTX.
@@ -94,9 +96,57 @@ pub struct Compared {
     pub changed: usize,
 }
 
-struct Item {
-    grid: [u32; 3],
-    args: Vec<u8>,
+/// Launches of a case, drawn.
+pub struct Drawn {
+    /// Bytes of the memory that their buffers lie in.
+    pub bytes: usize,
+    entry: ptx::Entry,
+    launches: Vec<([u32; 3], Vec<Arg>)>,
+}
+
+/// One of them, packed for the place that its buffers have.
+pub struct Item {
+    /// Blocks.
+    pub grid: [u32; 3],
+    /// Packed arguments.
+    pub args: Vec<u8>,
+    /// The arguments that are addresses, by their place in `args`, and what of the memory they stand for.
+    pub buffers: Vec<(u32, Range<usize>)>,
+}
+
+/// Draws launches of a case.
+pub fn draw(case: &Case, grids: Grids, items: usize, seed: u64) -> Result<Drawn, String> {
+    let rewritten = ptx::rewrite(case.text).map_err(|error| error.to_string())?;
+    let entry = rewritten.entries.into_iter().find(|entry| entry.name == case.entry).ok_or("there is no such entry")?;
+    Ok(draw_launches(case, entry, grids, items, seed))
+}
+
+fn draw_launches(case: &Case, entry: ptx::Entry, grids: Grids, items: usize, seed: u64) -> Drawn {
+    let mut random = Random::new(seed);
+    let common = (case.grid)(&mut random);
+    let mut launches = Vec::new();
+    for _ in 0..items {
+        let grid = if grids == Grids::Equal { common } else { (case.grid)(&mut random) };
+        launches.push((grid, (case.args)(&mut random, grid)));
+    }
+    let bytes = launches.iter().flat_map(|(_, args)| args).map(slot_bytes).sum();
+    Drawn { bytes, entry, launches }
+}
+
+impl Drawn {
+    /// What lies in the memory at first, and the launches, where the memory is at `address`.
+    pub fn packed(&self, address: u64) -> Result<(Vec<u8>, Vec<Item>), String> {
+        let (mut memory, mut at) = (vec![0; self.bytes], 0);
+        let items =
+            self.launches.iter().map(|(grid, args)| pack(&self.entry, *grid, args, address, &mut at, &mut memory));
+        let items = items.collect::<Result<_, _>>()?;
+        Ok((memory, items))
+    }
+
+    /// Whether the launches have no memory to change.
+    pub fn is_without_buffers(&self) -> bool {
+        self.bytes == 0
+    }
 }
 
 /// Runs launches of a case singly and merged, and compares memory.
@@ -117,24 +167,13 @@ fn run(machine: &mut dyn Machine, case: &Case, grids: Grids, items: usize, seed:
     let twin = entry.twin.as_ref().map_err(|reason| reason.to_string())?;
     let module = machine.load(&rewritten.text)?;
 
-    let mut random = Random::new(seed);
-    let common = (case.grid)(&mut random);
-    let mut drawn = Vec::new();
-    for _ in 0..items {
-        let grid = if grids == Grids::Equal { common } else { (case.grid)(&mut random) };
-        drawn.push((grid, (case.args)(&mut random, grid)));
-    }
-    let arena_bytes: usize = drawn.iter().flat_map(|(_, args)| args).map(slot_bytes).sum();
-    let table =
-        MergeTable::plan(twin.args_size, drawn.iter().map(|(grid, _)| *grid)).map_err(|error| error.to_string())?;
+    let drawn = draw_launches(case, entry.clone(), grids, items, seed);
+    let arena_bytes = drawn.bytes;
+    let table = MergeTable::plan(twin.args_size, drawn.launches.iter().map(|(grid, _)| *grid))
+        .map_err(|error| error.to_string())?;
     let table_at = arena_bytes.next_multiple_of(256);
     let arena = machine.alloc(table_at + table.bytes().max(16))?;
-
-    let (mut memory, mut packed) = (vec![0; arena_bytes], Vec::new());
-    let mut at = 0;
-    for (grid, args) in drawn {
-        packed.push(Item { grid, args: pack(entry, &args, arena, &mut at, &mut memory)? });
-    }
+    let (memory, packed) = drawn.packed(arena)?;
     let launch = |entry, grid, args| Launch { entry, grid, block: case.block, shared: case.shared, args };
 
     machine.write(arena, &memory)?;
@@ -172,11 +211,18 @@ fn slot_bytes(arg: &Arg) -> usize {
     }
 }
 
-fn pack(entry: &ptx::Entry, args: &[Arg], arena: u64, at: &mut usize, memory: &mut [u8]) -> Result<Vec<u8>, String> {
+fn pack(
+    entry: &ptx::Entry,
+    grid: [u32; 3],
+    args: &[Arg],
+    arena: u64,
+    at: &mut usize,
+    memory: &mut [u8],
+) -> Result<Item, String> {
     if args.len() != entry.params.len() {
         return Err(format!("{} arguments for {} parameters", args.len(), entry.params.len()));
     }
-    let mut packed = vec![0; entry.args_size as usize];
+    let (mut packed, mut buffers) = (vec![0; entry.args_size as usize], Vec::new());
     for (arg, param) in args.iter().zip(&entry.params) {
         let address;
         let value = match arg {
@@ -184,6 +230,7 @@ fn pack(entry: &ptx::Entry, args: &[Arg], arena: u64, at: &mut usize, memory: &m
             Arg::Buffer(bytes) => {
                 memory[*at..*at + bytes.len()].copy_from_slice(bytes);
                 address = (arena + *at as u64).to_le_bytes();
+                buffers.push((param.offset, *at..*at + slot_bytes(arg)));
                 *at += slot_bytes(arg);
                 &address
             }
@@ -193,5 +240,5 @@ fn pack(entry: &ptx::Entry, args: &[Arg], arena: u64, at: &mut usize, memory: &m
         }
         packed[param.offset as usize..][..value.len()].copy_from_slice(value);
     }
-    Ok(packed)
+    Ok(Item { grid, args: packed, buffers })
 }

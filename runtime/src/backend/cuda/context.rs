@@ -4,6 +4,7 @@
 //! leaves the thread as it was. The primary context is shared with every other library of the process (the CUDA runtime,
 //! PyTorch): it is retained and released, never reset.
 
+use std::any::Any;
 use std::ffi::{c_char, c_int, c_void};
 use std::path::PathBuf;
 use std::ptr;
@@ -12,14 +13,14 @@ use std::sync::{Arc, OnceLock};
 use super::library::{Driver, Refusal, driver};
 use super::sys::{self, attribute, status};
 use crate::error::{Error, LostCause, Result};
-use crate::selector::Selector;
+use crate::selector::{DeviceKind, Selector};
 
 /// A context in use.
 pub(super) struct Context {
     pub driver: Arc<Driver>,
     pub device: sys::DeviceNumber,
     raw: sys::Context,
-    primary: bool,
+    lent: Lent,
     /// Set at the first sign that the context is gone: it does not come back.
     lost: OnceLock<LostCause>,
 }
@@ -29,13 +30,31 @@ unsafe impl Send for Context {}
 // SAFETY: as above.
 unsafe impl Sync for Context {}
 
+/// Whose a context is.
+enum Lent {
+    /// Retained, as each of its users does.
+    Primary,
+    /// The program's.
+    Foreign {
+        #[expect(dead_code, reason = "held for its drop, when nobody needs the context any more")]
+        owner: Arc<dyn Any + Send + Sync>,
+    },
+}
+
 /// Which context to open.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum Place {
     /// The primary context of the GPU with this number.
     Primary(u32),
-    /// A context that the program made, by its handle. It must outlive the device.
-    Foreign(usize),
+    /// A context that the program made.
+    Foreign {
+        /// Its handle.
+        handle: usize,
+        /// Whether the program named a GPU too, which then must be the context's.
+        named: bool,
+        /// Until this is dropped it exists.
+        owner: Arc<dyn Any + Send + Sync>,
+    },
 }
 
 /// A thread inside a context; leaves it when dropped.
@@ -51,8 +70,8 @@ impl Context {
         let driver = driver(library).map_err(none)?;
         let api = &driver.api;
         let refuse = |call: &str, found| none(format!("{call}: {}", driver.refusal(found)).into());
-        match *place {
-            Place::Primary(index) => {
+        match place {
+            &Place::Primary(index) => {
                 let count = count(&driver);
                 if count == 0 {
                     return Err(none("the CUDA driver is there, but no NVIDIA GPU (see nvidia-smi)".into()));
@@ -80,15 +99,15 @@ impl Context {
                         None => refuse("cuDevicePrimaryCtxRetain", found),
                     });
                 }
-                Ok(Context { driver: driver.clone(), device, raw, primary: true, lost: OnceLock::new() })
+                Ok(Context { driver: driver.clone(), device, raw, lent: Lent::Primary, lost: OnceLock::new() })
             }
-            Place::Foreign(handle) => {
-                if handle == 0 {
+            Place::Foreign { handle, named, owner } => {
+                if *handle == 0 {
                     return Err(Error::invalid("the CUcontext is NULL; pass a context of this process"));
                 }
-                let raw = handle as sys::Context;
-                let mut context =
-                    Context { driver: driver.clone(), device: 0, raw, primary: false, lost: OnceLock::new() };
+                let raw = *handle as sys::Context;
+                let lent = Lent::Foreign { owner: Arc::clone(owner) };
+                let mut context = Context { driver: driver.clone(), device: 0, raw, lent, lost: OnceLock::new() };
                 let mut device = 0;
                 let entered = context.enter().map_err(|refusal| refusal.of("cuCtxPushCurrent"))?;
                 // SAFETY: needed to call the driver; it writes one number.
@@ -96,6 +115,11 @@ impl Context {
                 drop(entered);
                 driver.check(found).map_err(|refusal| refusal.of("cuCtxGetDevice"))?;
                 context.device = device;
+                if *named && u32::try_from(device) != Ok(selector.index()) {
+                    return Err(Error::invalid(format!(
+                        "the CUcontext is one of GPU {device}, and `{selector}` was to be opened; open `cuda:{device}` on it"
+                    )));
+                }
                 Ok(context)
             }
         }
@@ -118,6 +142,11 @@ impl Context {
     /// The handle, for other users of the context.
     pub fn handle(&self) -> usize {
         self.raw as usize
+    }
+
+    /// The selector of its GPU, whose number is that of the driver.
+    pub fn selector(&self) -> Selector {
+        Selector::new(DeviceKind::Cuda, u32::try_from(self.device).unwrap_or(0))
     }
 
     /// A number that describes the device; 0 where the driver does not know it.
@@ -216,7 +245,7 @@ impl Drop for Entered<'_> {
 
 impl Drop for Context {
     fn drop(&mut self) {
-        if self.primary {
+        if matches!(self.lent, Lent::Primary) {
             // SAFETY: needed to call the driver; this gives back what `open` has retained, once.
             let _released = unsafe { (self.driver.api.primary_release)(self.device) };
         }

@@ -35,7 +35,7 @@ pub(super) enum FenceMode {
 }
 
 /// How to open a device.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct CudaOptions {
     /// The selector the user gave, for information and errors.
     pub selector: Selector,

@@ -86,7 +86,7 @@ impl CudaBackend {
         let three = |first: i32| [number(first), number(first + 1), number(first + 2)];
         let processors = number(attribute::MULTIPROCESSORS);
         let info = DeviceInfo {
-            selector: options.selector,
+            selector: context.selector(),
             name: context.name().into(),
             luid: 0,
             architecture: format!("sm_{major}{minor}").into(),
