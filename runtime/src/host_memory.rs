@@ -14,8 +14,8 @@ use crate::error::Result;
 use crate::memory::host::{HostBlock, HostCache, HostUsage};
 use crate::op::Keep;
 
-/// Staging chunks: no piece is longer than one of them.
-const STAGING_CHUNK: usize = 1 << 20;
+/// Staging chunks: no piece is longer than one of them. So short that the few that small pieces go round stay in a core's cache.
+const STAGING_CHUNK: usize = 128 << 10;
 /// Every piece begins at a multiple of this: a cache line, and enough for any element.
 const PIECE_ALIGN: usize = 64;
 /// Large transfers in flight take at most this multiple of the staging memory (one alone may take more).
