@@ -2,8 +2,8 @@
 //!
 //! Host data on its way in is copied into device-visible memory when the operation is enqueued (from then on the caller may
 //! do with its own what it likes); only a [`HostBuffer`] is read by the device in place. Data on its way out lands in
-//! device-visible memory and is moved to the caller by the [`ReadBack`]; one that nobody has asked for when its copy retires
-//! moves its data aside, so that unread results never hold up the copies of others.
+//! device-visible memory and is moved to the caller by the [`ReadBack`]. Few unread results may stay there; one of more, or a large
+//! one, that nobody has asked for when its copy retires moves its data aside, so that they never hold up the copies of others.
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -18,7 +18,7 @@ use crate::buffer::BufferSlice;
 use crate::completion::Completion;
 use crate::error::{Error, Full, Result, TryError};
 use crate::host_buffer::HostBuffer;
-use crate::host_memory::{HostMemory, HostPiece};
+use crate::host_memory::{HostMemory, HostPiece, LingeringPiece};
 use crate::op::Keep;
 use crate::pod::{Pod, bytes_of, bytes_of_mut, zeroed};
 use crate::request::{After, Ready, Request, check_lengths};
@@ -271,7 +271,9 @@ struct Landing {
 }
 
 enum Landed {
-    /// In device-visible memory: valid once the copy is complete.
+    /// In device-visible memory, where it may stay: valid once the copy is complete.
+    Lingering(LingeringPiece),
+    /// In device-visible memory until the copy retires: valid once the copy is complete.
     Staged(HostPiece),
     /// The copy has retired, and the data was moved aside.
     Aside(Vec<u8>),
@@ -285,7 +287,7 @@ impl Landing {
     }
 }
 
-/// What the operation holds of a landing: dropped when the copy retires, it frees the device-visible memory.
+/// What the operation holds of a landing whose data may not stay: dropped when the copy retires, it frees the device-visible memory.
 struct LandingGuard(Arc<Landing>);
 
 impl Drop for LandingGuard {
@@ -319,8 +321,18 @@ fn landing_for<T: Pod>(host: &Arc<HostMemory>, source: &BufferSlice<T>) -> Resul
         return Ok(None);
     };
     let address = piece.address();
-    let landing = Arc::new(Landing { state: Mutex::new(Landed::Staged(piece)) });
-    let guard = Keep::Shared(Arc::new(LandingGuard(Arc::clone(&landing))));
+    let landing = |landed| Arc::new(Landing { state: Mutex::new(landed) });
+    let (landing, guard) = match LingeringPiece::of(piece) {
+        // The operation keeps the memory as long as the read-back does.
+        Ok(piece) => {
+            let landing = landing(Landed::Lingering(piece));
+            (Arc::clone(&landing), Keep::Shared(landing))
+        }
+        Err(piece) => {
+            let landing = landing(Landed::Staged(piece));
+            (Arc::clone(&landing), Keep::Shared(Arc::new(LandingGuard(landing))))
+        }
+    };
     let from = source.device_address();
     let request = Request::copy(CopyKind::DeviceToHost, from, address, len, [source.keep(), guard]);
     Ok(Some((landing, request)))
@@ -380,6 +392,8 @@ impl<T: Pod> ReadBack<T> {
         let state = std::mem::replace(&mut *self.landing.state(), Landed::Gone);
         match &state {
             // SAFETY: needed because the device wrote the memory; its copy is complete.
+            Landed::Lingering(piece) => unsafe { piece.read(bytes_of_mut(out)) },
+            // SAFETY: as above.
             Landed::Staged(piece) => unsafe { piece.read(bytes_of_mut(out)) },
             Landed::Aside(aside) => bytes_of_mut(out).copy_from_slice(aside),
             Landed::Gone if out.is_empty() || size_of::<T>() == 0 => {}
@@ -406,5 +420,39 @@ impl<T: Pod> Future for ReadBack<T> {
 impl<T> std::fmt::Debug for ReadBack<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "ReadBack({} elements, {:?})", self.len, self.completion)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Device, Limits, Parameters};
+
+    #[test]
+    fn unread_results_leave_half_of_the_staging_memory_and_keep_their_data() {
+        const STAGING: u64 = 1 << 20;
+        let limits = Limits { staging_bytes: STAGING, ..Limits::default() };
+        let device =
+            Device::builder().selector("software").parameters(Parameters::zero()).limits(limits).open().unwrap();
+        let (stream, x) = (device.stream().unwrap(), device.alloc::<u32>(1 << 14).unwrap());
+        let host = &stream.inner.host;
+        for lap in 0..3 {
+            // 64 KiB each, four times what there is.
+            let unread: Vec<_> = (0..64)
+                .map(|value| {
+                    stream.try_fill(&x, lap << 8 | value).unwrap();
+                    let read = stream.try_copy_out(&x).unwrap();
+                    read.completion().wait().unwrap();
+                    read
+                })
+                .collect();
+            futures::executor::block_on(device.synchronize()).unwrap();
+            let used = host.staging_usage().1;
+            assert!(used > 0, "some stay where they are");
+            assert!(used <= STAGING / 2, "{used} bytes are held");
+            for (read, value) in unread.into_iter().zip(0..).skip(1) {
+                assert_eq!(read.wait().unwrap(), vec![lap << 8 | value; 1 << 14]);
+            }
+            assert_eq!(host.staging_usage().1, 0, "read or dropped, they give it back");
+        }
     }
 }

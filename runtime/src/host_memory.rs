@@ -4,7 +4,7 @@
 //! the next large copy, so that a steady program makes no call to the driver. Both are bounded: when there is no room, the
 //! caller waits for [`Room`], which every returned piece announces.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::backend::Backend;
@@ -13,9 +13,10 @@ use crate::core::staging::{HostRegion, Returned, StagingArena, StagingShare};
 use crate::error::Result;
 use crate::memory::host::{HostBlock, HostCache, HostUsage};
 use crate::op::Keep;
+use crate::sync::CachePadded;
 
-/// Staging chunks: no piece is longer than one of them.
-const STAGING_CHUNK: usize = 1 << 20;
+/// Staging chunks: no piece is longer than one of them. So short that the few that small pieces go round stay in a core's cache.
+const STAGING_CHUNK: usize = 128 << 10;
 /// Every piece begins at a multiple of this: a cache line, and enough for any element.
 const PIECE_ALIGN: usize = 64;
 /// Large transfers in flight take at most this multiple of the staging memory (one alone may take more).
@@ -31,6 +32,10 @@ struct Shared {
     arena: StagingArena,
     cache: HostCache,
     room: Arc<Room>,
+    /// Living [`LingeringPiece`]s.
+    lingering: CachePadded<AtomicUsize>,
+    /// So many are half of the chunks: each keeps one from being used again at most.
+    lingering_max: usize,
 }
 
 /// Some host memory, given back when dropped.
@@ -58,7 +63,11 @@ impl HostMemory {
     ///
     /// Who waits for memory is told through `room`.
     pub(crate) fn new(backend: Arc<dyn Backend>, staging_bytes: u64, room: Arc<Room>) -> Result<Arc<Self>> {
-        let of = |arena, cache| Arc::new(HostMemory { shared: Arc::new(Shared { arena, cache, room }) });
+        let of = |arena: StagingArena, cache| {
+            let lingering = CachePadded(AtomicUsize::new(0));
+            let lingering_max = arena.capacity().checked_div(arena.piece_max()).map_or(0, |chunks| chunks / 2);
+            Arc::new(HostMemory { shared: Arc::new(Shared { arena, cache, room, lingering, lingering_max }) })
+        };
         if !backend.info().can_launch {
             return Ok(of(StagingArena::new(Vec::new(), STAGING_CHUNK), HostCache::new(backend, 0)));
         }
@@ -154,6 +163,39 @@ impl HostPiece {
         // SAFETY: needed because the memory is known by its address; the piece owns `len` bytes there, and the caller
         // promises that nobody writes them.
         unsafe { std::ptr::copy_nonoverlapping(self.ptr.cast_const(), out.as_mut_ptr(), len) };
+    }
+}
+
+/// A piece that its owner may keep for as long as it likes: there are so few at a time that half of the staging memory is left
+/// to others, whatever becomes of them.
+pub(crate) struct LingeringPiece(HostPiece);
+
+impl LingeringPiece {
+    /// As one that may be kept; gives it back where it may not.
+    pub(crate) fn of(piece: HostPiece) -> Result<Self, HostPiece> {
+        let Hold::Staged(bytes) = &piece.hold else { return Err(piece) };
+        let shared = &bytes.memory.shared;
+        // Relaxed: a count, which orders nothing.
+        if shared.lingering.fetch_add(1, Ordering::Relaxed) < shared.lingering_max {
+            return Ok(LingeringPiece(piece));
+        }
+        shared.lingering.fetch_sub(1, Ordering::Relaxed);
+        Err(piece)
+    }
+}
+
+impl std::ops::Deref for LingeringPiece {
+    type Target = HostPiece;
+    fn deref(&self) -> &HostPiece {
+        &self.0
+    }
+}
+
+impl Drop for LingeringPiece {
+    fn drop(&mut self) {
+        if let Hold::Staged(bytes) = &self.0.hold {
+            bytes.memory.shared.lingering.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) struct Attendant {
     last_work: Nanos,
     /// Operations accepted up to the last look.
     operations: u64,
-    /// How often tasks had driven when the last nap began, if that was one that ended by itself.
+    /// What had been [`driven`] when the last nap began, if that was one that ended by itself.
     napped: Option<u64>,
     /// When the device's state was last looked at.
     looked: Nanos,
@@ -99,18 +99,20 @@ impl Attendant {
 
     /// Drives, and says what to do then.
     pub(super) fn attend(&mut self, engine: &Engine) -> Rest {
-        let drives = engine.counters.inline_drives.get();
+        let driven = driven(engine);
         // Tasks that drive all the time read fences, and those of a lost device may never move.
         if engine.now().saturating_sub(self.looked) >= BOUNDED_SLEEP.as_nanos() as Nanos {
             self.look_at_health(engine);
         }
         // While tasks drive by themselves this thread stays out of their way: whoever drives serves all that came before, and
         // wakes this thread for what it leaves behind.
-        if self.napped.take().is_some_and(|before| before != drives) && !engine.is_closing() {
-            self.napped = Some(drives);
+        if self.napped.take().is_some_and(|before| before != driven) && !engine.is_closing() {
+            self.napped = Some(driven);
             return Rest::Asleep(Nap { kind: Sleep::Lingering, limit: Some(NAP) });
         }
         let look = look(engine);
+        // After it: what this thread does itself is not what it stays out of the way of.
+        let driven = self::driven(engine);
         let accepted = engine.queue.next_ticket();
         if accepted != self.operations {
             self.operations = accepted;
@@ -137,7 +139,7 @@ impl Attendant {
             Look::Nothing if active => (Sleep::Lingering, Some(NAP)),
             Look::Nothing => (Sleep::Idle, None),
         };
-        self.napped = (kind == Sleep::Lingering).then_some(drives);
+        self.napped = (kind == Sleep::Lingering).then_some(driven);
         Rest::Asleep(Nap { kind, limit })
     }
 
@@ -179,6 +181,11 @@ impl Attendant {
     fn spin_for_progress(&self, engine: &Engine) -> bool {
         engine.look_until(engine.now().saturating_add(self.spin))
     }
+}
+
+/// Grows while anybody drives: with every time that a task takes the role, and with every batch, for a task may keep it for long.
+fn driven(engine: &Engine) -> u64 {
+    engine.counters.inline_drives.get() + engine.counters.submissions.get()
 }
 
 /// Drives once, if the role is free.
