@@ -47,6 +47,6 @@ fn letting_go() {
 }
 
 #[test]
-fn letting_go_notices_an_unpublished_end() {
-    must_fail("core::loom_shelf::letting_go", Mutation::ShelfInHandRelaxed, &[RACE]);
+fn letting_go_notices_a_forgotten_helper() {
+    must_fail("core::loom_shelf::letting_go", Mutation::ShelfForgetsHelpers, &[RACE, "let go of once"]);
 }

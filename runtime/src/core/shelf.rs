@@ -8,8 +8,7 @@
 //! |---|---|
 //! | `wanted` | set by who comes by; cleared by the holder |
 //! | `content` | behind the lock, for a push or a pop: the holder adds and takes back, a helper takes one and brings back the rest |
-//! | `waiting`: lists here | written under the lock; read by anyone, a hint except for who closes |
-//! | `in_hand`: lists that helpers have | written under the lock, after `waiting` where a list comes back; read by who closes |
+//! | `waiting`: lists here | written under the lock; a hint for everybody else |
 //! | a list in hand | its helper |
 
 use std::collections::VecDeque;
@@ -24,24 +23,24 @@ const ROOM: usize = 4;
 pub(crate) struct Shelf<T> {
     wanted: CachePadded<AtomicBool>,
     waiting: AtomicUsize,
-    in_hand: AtomicUsize,
     content: Mutex<Content<T>>,
 }
 
 struct Content<T> {
     /// The oldest first.
     lists: VecDeque<Vec<T>>,
+    /// Lists that helpers have.
+    in_hand: usize,
     /// Emptied ones, whose room is used again.
     empty: Vec<Vec<T>>,
 }
 
 impl<T> Shelf<T> {
     pub(crate) fn new() -> Self {
-        let content = Content { lists: VecDeque::with_capacity(ROOM), empty: Vec::with_capacity(ROOM) };
+        let content = Content { lists: VecDeque::with_capacity(ROOM), in_hand: 0, empty: Vec::with_capacity(ROOM) };
         Shelf {
             wanted: CachePadded(AtomicBool::new(false)),
             waiting: AtomicUsize::new(0),
-            in_hand: AtomicUsize::new(0),
             content: Mutex::new(content),
         }
     }
@@ -72,7 +71,7 @@ impl<T> Shelf<T> {
         }
         let mut content = self.content.lock();
         let Some(mut list) = content.lists.pop_front() else { return };
-        self.in_hand.fetch_add(1, Ordering::Relaxed);
+        content.in_hand += usize::from(!mutated(Mutation::ShelfForgetsHelpers));
         self.waiting.store(content.lists.len(), Ordering::Relaxed);
         drop(content);
         drop_some(&mut list);
@@ -83,9 +82,7 @@ impl<T> Shelf<T> {
         } else if content.empty.len() < ROOM {
             content.empty.push(list);
         }
-        // Release pairs with the Acquire in `is_clear`: who sees none in hand sees what was let go of, and what came back.
-        let order = if mutated(Mutation::ShelfInHandRelaxed) { Ordering::Relaxed } else { Ordering::Release };
-        self.in_hand.fetch_sub(1, order);
+        content.in_hand -= usize::from(!mutated(Mutation::ShelfForgetsHelpers));
     }
 
     /// A list that is still here.
@@ -110,8 +107,8 @@ impl<T> Shelf<T> {
 
     /// Whether no list is here or in a helper's hand. For the holder, when it leaves nothing here any more.
     pub(crate) fn is_clear(&self) -> bool {
-        // In this order: a list in hand that comes back is seen as the one or the other.
-        self.in_hand.load(Ordering::Acquire) == 0 && self.waiting.load(Ordering::Relaxed) == 0
+        let content = self.content.lock();
+        content.in_hand == 0 && content.lists.is_empty()
     }
 }
 

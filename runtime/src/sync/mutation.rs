@@ -57,8 +57,8 @@ mutations! {
     AdmissionCloseWakesNobody,
     /// Operations enter although the device takes none any more.
     AdmissionEntersClosed,
-    /// A helper ends without publishing what it let go of.
-    ShelfInHandRelaxed,
+    /// A list that a helper has counts as gone.
+    ShelfForgetsHelpers,
     /// Freeing a staging piece does not publish the last use of its bytes.
     StagingFreeRelaxed,
     /// A chunk is recycled when it is retired, whether or not pieces of it are alive.
