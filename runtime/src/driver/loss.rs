@@ -37,7 +37,11 @@ impl State {
             abandoned.push(operation.payload);
         }
         engine.for_each_stream(|stream| stream.timeline.lost(failure.clone()));
-        self.leave_gates(abandoned.iter().map(|payload| payload.stream));
+        for payload in &abandoned {
+            if let Some(shared) = self.stream(payload.stream) {
+                shared.gate.leave(1);
+            }
+        }
         // A kernel that ran into the time limit may still be running, and a host that was silent may go on. Neither hurts:
         // memory is given back by calls that the driver answers only when nothing uses it any more, and where it refuses, the
         // memory stays (see `backend::dxg::memory`). To keep the payloads instead would keep the whole device for good.

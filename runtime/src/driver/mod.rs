@@ -41,6 +41,7 @@ use crate::sync::{CachePadded, Clock, Mutation, mutated};
 mod accept;
 mod attend;
 mod counters;
+mod hand_over;
 mod intake;
 #[cfg(all(test, dxg_loom))]
 mod loom_device;
@@ -57,6 +58,7 @@ mod observe;
 mod overflow;
 mod patience;
 mod registry;
+mod report;
 mod settings;
 mod silence;
 mod spread;

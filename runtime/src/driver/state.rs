@@ -11,21 +11,18 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use dxg_scheduler::{Batch, Config, Nanos, Operation, QueueId, Scheduler, StreamId, Ticket};
+use dxg_scheduler::{Batch, Config, Nanos, Operation, QueueId, Scheduler, StreamId};
 use smallvec::SmallVec;
 
 use super::intake::Intake;
-use super::observe::{self, Event};
+use super::observe::Event;
 use super::silence::{Shown, Silence};
 use super::spread::Spread;
 use super::stream::StreamShared;
-use super::submitters::Outcome;
 use super::tally::Tally;
 use super::{Control, Engine, loss};
-use crate::backend::{Delivery, SubmitError, Submitted};
 use crate::core::doze::Need;
 use crate::core::queue::QueueConsumer;
-use crate::error::{Error, Failure, LostCause, LostReason};
 use crate::op::Op;
 use crate::sync::{Mutation, mutated, prefetch_bytes};
 
@@ -49,14 +46,11 @@ pub(super) struct State {
     /// `batch` holds a batch that the backend had no room for.
     pub(super) unsent: bool,
     /// Since when it is the message ring that has no room.
-    throttled: Option<Nanos>,
-    /// While room is made: operations that have left, by stream, and which streams have any.
-    left: Vec<u32>,
-    leaving: Vec<StreamId>,
-    streams: Vec<Option<Arc<StreamShared>>>,
+    pub(super) throttled: Option<Nanos>,
+    pub(super) streams: Vec<Option<Arc<StreamShared>>>,
     /// Streams without handles whose ids are given back when their last operation is complete.
     dropped: Vec<StreamId>,
-    spread: Spread,
+    pub(super) spread: Spread,
     silence: Silence,
     pub(super) queues: Vec<Queue>,
     pub(super) tally: Tally,
@@ -65,21 +59,15 @@ pub(super) struct State {
     pub(super) broken: bool,
 }
 
-/// How far a batch has come.
-enum Sent {
-    Submitted(Submitted),
-    Prepared(Delivery),
-}
-
 /// One hardware queue as the driver sees it.
 #[derive(Default)]
 pub(super) struct Queue {
     /// The last progress value seen.
-    seen: u64,
+    pub(super) seen: u64,
     /// The value whose notification is armed; at or below `seen`: none.
     armed: u64,
     /// A thread is busy with submitting to it.
-    busy: bool,
+    pub(super) busy: bool,
 }
 
 /// What a step leaves for later.
@@ -109,8 +97,6 @@ impl State {
             batch: Batch::new(),
             unsent: false,
             throttled: None,
-            left: Vec::new(),
-            leaving: Vec::new(),
             streams: Vec::new(),
             dropped: Vec::new(),
             spread: Spread::default(),
@@ -159,15 +145,6 @@ impl State {
         }
         self.take_back_retiring(engine);
         self.left()
-    }
-
-    /// What was left for helpers and is still there is let go of here.
-    fn take_back_retiring(&mut self, engine: &Engine) {
-        while let Some(mut operations) = engine.retiring.take_back() {
-            loss::drop_operations(&mut operations);
-            self.scheduler.give_back(operations);
-        }
-        engine.retiring.close(|emptied| self.scheduler.give_back(emptied));
     }
 
     /// Whether nothing is queued, gathered or in flight.
@@ -271,35 +248,6 @@ impl State {
         }
     }
 
-    /// Reports the failure of a stream that the device has poisoned, if that was not done yet.
-    fn heed_poison(&mut self, engine: &Engine, id: StreamId) {
-        let Some(poisoned) = engine.backend.stream_poisoned(id) else { return };
-        let Some(stream) = self.streams.get(id.0 as usize).cloned().flatten() else { return };
-        let is_reported = || matches!(stream.timeline.outcome(poisoned.0), Some(Err(_)));
-        if is_reported() {
-            return;
-        }
-        // The cause was written before what brought us here, but perhaps after its own queue was last looked at.
-        for index in 0..self.queues.len() {
-            self.report_failures(engine, QueueId(index as u16));
-        }
-        if is_reported() {
-            return;
-        }
-        let error = self.spread.cause_of(poisoned.0).unwrap_or_else(|| {
-            engine.counters.failures.add(1);
-            Error::LaunchFailed {
-                kernel: "?".into(),
-                stream: id.0,
-                ticket: poisoned.0,
-                message: "it failed together with another operation, and only the message of that one was kept; \
-                          DXGRT_POLICY=one-by-one shows each"
-                    .into(),
-            }
-        });
-        stream.timeline.fail(poisoned.0, Arc::new(Failure::of_operation(poisoned.0, error)));
-    }
-
     fn obey(&mut self, engine: &Engine, now: Nanos, control: Control) {
         match control {
             // As in `flush_what_is_claimed`.
@@ -337,226 +285,6 @@ impl State {
         }
     }
 
-    fn read_fences(&mut self, engine: &Engine, now: Nanos) {
-        for index in 0..self.queues.len() {
-            let id = QueueId(index as u16);
-            if self.scheduler.next_progress(id).is_none() {
-                continue;
-            }
-            let value = engine.backend.progress(id);
-            if value <= self.queues[index].seen {
-                continue;
-            }
-            self.queues[index].seen = value;
-            engine.notice(Event::Fence { at: now, queue: id, value });
-            self.report_failures(engine, id);
-            if let Err(impossible) = self.scheduler.handle_progress(now, id, value) {
-                let cause = engine.backend.health().err();
-                let cause = cause.unwrap_or_else(|| LostCause::new(LostReason::Driver, impossible.to_string()));
-                self.lose(engine, cause);
-                return;
-            }
-        }
-    }
-
-    /// Failures are reported before the completions that they spoil.
-    fn report_failures(&mut self, engine: &Engine, queue: QueueId) {
-        while let Some(failed) = engine.backend.take_failure(queue) {
-            let ticket = failed.ticket.0;
-            let kernel = self.kernel_name(failed.ticket);
-            let error = Error::LaunchFailed { kernel, stream: failed.stream.0, ticket, message: failed.message.into() };
-            engine.counters.failures.add(1);
-            if let Some(shared) = self.stream(failed.stream) {
-                shared.timeline.fail(ticket, Arc::new(Failure::of_operation(ticket, error)));
-            }
-        }
-    }
-
-    /// The kernel of an operation in flight, for an error's sentence.
-    fn kernel_name(&self, ticket: Ticket) -> Arc<str> {
-        let operation = self.scheduler.find_in_flight(ticket);
-        let launch = operation.and_then(|operation| operation.payload.kind.launch());
-        launch.map_or_else(|| "?".into(), |launch| launch.kernel.name.clone())
-    }
-
-    /// Completions, then room for others, then memory: the order in which somebody may be waiting for them.
-    fn report(&mut self, engine: &Engine) {
-        while let Some(completed) = self.scheduler.poll_completion() {
-            self.heed_poison(engine, completed.stream);
-            if let Some(shared) = self.stream(completed.stream) {
-                shared.timeline.complete(completed.ticket.0);
-            }
-        }
-        while let Some((stream, count)) = self.scheduler.poll_room() {
-            if let Some(shared) = self.stream(stream) {
-                shared.gate.leave(count);
-            }
-        }
-        let mut retired = false;
-        while let Some(mut operations) = self.scheduler.poll_retired_operations() {
-            retired = true;
-            if operations.len() >= loss::MANY {
-                match engine.retiring.leave(operations) {
-                    Ok(()) => continue,
-                    Err(back) => operations = back,
-                }
-            }
-            loss::drop_operations(&mut operations);
-            self.scheduler.give_back(operations);
-        }
-        if retired {
-            self.release_dropped(engine);
-        }
-    }
-
-    /// Makes room: one call for each stream, whatever the order of the operations that have left.
-    pub(super) fn leave_gates(&mut self, operations: impl Iterator<Item = StreamId>) {
-        let Self { leaving, left, streams, .. } = self;
-        for id in operations {
-            let index = id.0 as usize;
-            if left.len() <= index {
-                left.resize(index + 1, 0);
-            }
-            if left[index] == 0 {
-                leaving.push(id);
-            }
-            left[index] += 1;
-        }
-        for id in leaving.drain(..) {
-            let count = std::mem::take(&mut left[id.0 as usize]);
-            if let Some(Some(shared)) = streams.get(id.0 as usize) {
-                shared.gate.leave(count);
-            }
-        }
-    }
-
-    /// Hands over every batch that is due; the time of the last, if any was.
-    fn hand_over(&mut self, engine: &Engine, now: Nanos) -> Option<Nanos> {
-        let mut last = None;
-        while self.unsent || self.scheduler.poll_batch(now, &mut self.batch) {
-            let begun = engine.now();
-            // One by one means waiting anyway.
-            let sent = observe::submit_span(&self.batch).in_scope(|| {
-                match engine.submitters.are_used() && engine.one_by_one().is_none() {
-                    true => engine.backend.prepare(&self.batch).map(Sent::Prepared),
-                    false => engine.backend.submit(&self.batch).map(Sent::Submitted),
-                }
-            });
-            match sent {
-                Ok(sent) => {
-                    self.unsent = false;
-                    self.throttled = None;
-                    let (queue, fence) = (self.batch.queue, self.batch.fence);
-                    let done = engine.now();
-                    let ring_bytes = match &sent {
-                        Sent::Submitted(submitted) => submitted.ring_bytes,
-                        Sent::Prepared(_) => 0,
-                    };
-                    self.tally.count(&self.batch);
-                    engine.notice(Event::Submitted { batch: &self.batch, begun, done, ring_bytes });
-                    last = Some(done);
-                    match sent {
-                        Sent::Submitted(submitted) => {
-                            let spent = done.saturating_sub(begun);
-                            self.scheduler.handle_submitted(done, &mut self.batch, spent, submitted.ring_bytes);
-                        }
-                        Sent::Prepared(delivery) => {
-                            // Before the thread has it: its fence may move at once.
-                            self.scheduler.handle_queue_busy(queue);
-                            self.scheduler.handle_submitted(done, &mut self.batch, 0, 0);
-                            self.queues[usize::from(queue.0)].busy = true;
-                            if let Some(outcome) = engine.submitters.hand_over(&engine.backend, delivery) {
-                                self.free_queue(engine, done, queue, outcome);
-                            }
-                            if self.lost {
-                                return Some(engine.now());
-                            }
-                        }
-                    }
-                    if let Some(spin) = engine.one_by_one()
-                        && let Err(error) = engine.backend.wait_blocking(queue, fence, spin)
-                    {
-                        let cause = engine.backend.health().err().unwrap_or_else(|| match &error {
-                            Error::DeviceLost { cause } => (**cause).clone(),
-                            other => LostCause::new(LostReason::Driver, other.to_string()),
-                        });
-                        self.lose(engine, cause);
-                        return Some(engine.now());
-                    }
-                }
-                Err(SubmitError::Busy) if self.has_in_flight() => {
-                    self.unsent = true;
-                    break;
-                }
-                Err(SubmitError::Throttled) => {
-                    let limit = engine.settings().limits.silence_time;
-                    let since = *self.throttled.get_or_insert(begun);
-                    if u128::from(engine.now().saturating_sub(since)) >= limit.as_nanos() {
-                        let message = format!("the message ring to it stayed full for {limit:?}");
-                        self.lose(engine, LostCause::new(LostReason::Silent, message));
-                        return Some(engine.now());
-                    }
-                    self.unsent = true;
-                    break;
-                }
-                Err(SubmitError::Busy) => {
-                    let reason = "a batch does not fit into the empty command ring; lower limit `batch_bytes`";
-                    self.refuse_batch(engine, &Error::invalid(reason));
-                    return Some(engine.now());
-                }
-                Err(SubmitError::Lost(cause)) => {
-                    self.lose(engine, cause);
-                    return Some(engine.now());
-                }
-                Err(SubmitError::Failed(error)) => {
-                    self.refuse_batch(engine, &error);
-                    return Some(engine.now());
-                }
-            }
-        }
-        last
-    }
-
-    /// Queues whose thread is back from submitting take the next batch.
-    fn free_queues(&mut self, engine: &Engine, now: Nanos) {
-        if !engine.submitters.are_used() {
-            return;
-        }
-        for index in 0..self.queues.len() {
-            let id = QueueId(index as u16);
-            if self.queues[index].busy
-                && let Some(outcome) = engine.submitters.take_back(id)
-            {
-                self.free_queue(engine, now, id, outcome);
-            }
-        }
-    }
-
-    fn free_queue(&mut self, engine: &Engine, now: Nanos, queue: QueueId, outcome: Outcome) {
-        self.queues[usize::from(queue.0)].busy = false;
-        self.scheduler.handle_queue_free(now, queue);
-        match outcome {
-            Ok(()) => {}
-            Err(SubmitError::Lost(cause)) => self.lose(engine, cause),
-            Err(SubmitError::Failed(error)) => self.refuse_batch(engine, &error),
-            // The thread tries again by itself.
-            Err(SubmitError::Busy | SubmitError::Throttled) => {
-                self.refuse_batch(engine, &Error::invalid("the message ring stayed full"))
-            }
-        }
-    }
-
-    /// Whether a thread is submitting, which drives when it is through.
-    pub(super) fn is_submitting(&self) -> bool {
-        self.queues.iter().any(|queue| queue.busy)
-    }
-
-    /// The driver would not take a batch: without knowing what the device has seen of it, the device counts as lost.
-    fn refuse_batch(&mut self, engine: &Engine, error: &Error) {
-        let message = format!("a submission was refused: {error}");
-        self.lose(engine, LostCause::new(LostReason::Driver, message));
-    }
-
     fn left(&self) -> Left {
         let covered = |queue: &Queue| queue.armed > queue.seen;
         let in_flight = match self.has_in_flight() {
@@ -578,12 +306,12 @@ impl State {
         }
     }
 
-    fn stream(&self, id: StreamId) -> Option<&StreamShared> {
+    pub(super) fn stream(&self, id: StreamId) -> Option<&StreamShared> {
         self.streams.get(id.0 as usize)?.as_deref()
     }
 
     /// Gives back the ids of dropped streams whose last operation has retired.
-    fn release_dropped(&mut self, engine: &Engine) {
+    pub(super) fn release_dropped(&mut self, engine: &Engine) {
         let (streams, scheduler) = (&mut self.streams, &mut self.scheduler);
         self.dropped.retain(|&id| {
             let known = streams.get(id.0 as usize).cloned().flatten().or_else(|| engine.stream(id));
