@@ -166,7 +166,8 @@ pub(crate) unsafe fn copy_d2h(stream: &StreamEntry, dst: *mut std::ffi::c_void, 
         return Ok((raw::copy(&stream.stream, &from, &to)?, None));
     }
     // SAFETY: passed on to the caller.
-    let staged = stream.staged(|| unsafe { raw::copy_out(&stream.stream, &from, dst.cast()) });
+    let staged =
+        stream.staged(|| unsafe { raw::copy_out(&stream.stream, &from, dst.cast(), stream.context.landings()) });
     let (prepared, landing) = staged?;
     Ok((prepared, (size > 0).then_some(landing)))
 }

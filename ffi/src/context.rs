@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `device`, `options` | any thread |
 //! | `memory` (allocations by address) | any thread, behind a lock for readers and a writer |
-//! | `landings` (copies on their way to foreign memory) | any thread, behind a lock that is not held while bytes are copied |
+//! | `landings` (copies on their way to foreign memory) | any thread; see [`Landings`] |
 //! | `callbacks` | made at first use |
 //! | `counters` | any thread, relaxed |
 
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use dxg_runtime::raw::{Callbacks, Landing, Range, Timeline};
+use dxg_runtime::raw::{Callbacks, Landing, Landings, Range, Timeline};
 use dxg_runtime::{Device, Error, Stream};
 
 use crate::guard::{Failure, Outcome};
@@ -52,8 +52,7 @@ pub(crate) struct Context {
     memory: RwLock<BTreeMap<u64, Placed>>,
     /// Host allocations among them: without any, foreign pointers need no look-up.
     host_allocations: AtomicUsize,
-    landings: Mutex<Vec<Airborne>>,
-    landings_left: AtomicUsize,
+    landings: Arc<Landings>,
     /// Streams that are gone, whose commands may still be asked for.
     gone: Mutex<Vec<u64>>,
 }
@@ -78,13 +77,6 @@ struct MemHandle(*mut dxgrt_mem);
 unsafe impl Send for MemHandle {}
 // SAFETY: as above.
 unsafe impl Sync for MemHandle {}
-
-/// A copy on its way to foreign memory.
-struct Airborne {
-    timeline: Timeline,
-    ticket: u64,
-    landing: Arc<Landing>,
-}
 
 /// What a context counts beside the device's own figures.
 #[derive(Default)]
@@ -120,8 +112,7 @@ impl Context {
             callbacks: Mutex::default(),
             memory: RwLock::default(),
             host_allocations: AtomicUsize::new(0),
-            landings: Mutex::default(),
-            landings_left: AtomicUsize::new(0),
+            landings: Arc::default(),
             gone: Mutex::default(),
         })
     }
@@ -214,47 +205,19 @@ impl Context {
 
     // ---- landings ----
 
-    /// Remembers a copy that was enqueued.
-    pub(crate) fn airborne(&self, timeline: &Timeline, ticket: u64, landing: Arc<Landing>) {
-        let mut landings = self.landings.lock().unwrap_or_else(PoisonError::into_inner);
-        if landings.len() >= 64 && landings.len().is_power_of_two() {
-            // Those that nobody has asked for, and that have landed by themselves.
-            landings.retain(|airborne| !airborne.landing.is_over());
-        }
-        landings.push(Airborne { timeline: timeline.clone(), ticket, landing });
-        self.landings_left.store(landings.len(), Ordering::Release);
+    /// Copies on their way to foreign memory.
+    pub(crate) fn landings(&self) -> &Arc<Landings> {
+        &self.landings
     }
 
-    /// Whether data may have to be brought before somebody is told that a command is done.
-    pub(crate) fn has_landings(&self) -> bool {
-        self.landings_left.load(Ordering::Acquire) > 0
+    /// Remembers a copy that was enqueued.
+    pub(crate) fn airborne(&self, timeline: &Timeline, ticket: u64, landing: Arc<Landing>) {
+        self.landings.add(timeline, ticket, landing);
     }
 
     /// Brings the data of all copies that are complete: called whenever somebody is about to learn that something is done.
     pub(crate) fn settle(&self) {
-        if self.has_landings() {
-            self.settle_all(false);
-        }
-    }
-
-    #[cold]
-    fn settle_all(&self, abandon: bool) {
-        let complete: Vec<(Arc<Landing>, bool)> = {
-            let landings = self.landings.lock().unwrap_or_else(PoisonError::into_inner);
-            let outcome = |airborne: &Airborne| match airborne.timeline.peek(airborne.ticket) {
-                Some(outcome) => Some((Arc::clone(&airborne.landing), outcome.is_ok())),
-                None => abandon.then(|| (Arc::clone(&airborne.landing), false)),
-            };
-            landings.iter().filter_map(outcome).collect()
-        };
-        for (landing, deliver) in &complete {
-            // A landing that another thread brings just now is waited for.
-            // SAFETY: needed because of the contract of `finish`: it delivers what the timeline says is complete.
-            unsafe { landing.finish(*deliver) };
-        }
-        let mut landings = self.landings.lock().unwrap_or_else(PoisonError::into_inner);
-        landings.retain(|airborne| !airborne.landing.is_over());
-        self.landings_left.store(landings.len(), Ordering::Release);
+        self.landings.settle();
     }
 
     // ---- fences ----
@@ -339,7 +302,7 @@ impl Context {
         }
         self.closed.store(true, Ordering::Release);
         let closed = self.device.shutdown_blocking(CLOSE_PATIENCE);
-        self.settle_all(true);
+        self.landings.abandon();
         // They stay where they are: who is called back now must still not wait.
         let callbacks = self.lock_callbacks().clone();
         if let Some(callbacks) = callbacks {

@@ -10,7 +10,7 @@ use std::time::Instant;
 use dxg_scheduler::{Access, AccessList, CopyKind, Operation};
 
 pub use self::batch::{Batch, enqueue_all};
-pub use self::landing::Landing;
+pub use self::landing::{Landing, Landings};
 pub use crate::callbacks::Callbacks;
 
 use self::landing::LandingGuard;
@@ -215,12 +215,18 @@ pub fn copy_in(stream: &Stream, to: &Range, data: &[u8]) -> Result<Option<Prepar
 }
 
 /// A copy out to foreign memory; `None` where there is no staging memory for it now. The data is there when
-/// [`Landing::finish`] has returned, at the latest when the copy retires.
+/// [`Landing::finish`] has returned, at the latest when the copy retires; `landings` are those that it may have to come after, and is
+/// told of it once it is enqueued.
 ///
 /// # Safety
 ///
 /// The `from.len` bytes at `to` may be written, by any thread, until `finish` has returned or the copy was never enqueued.
-pub unsafe fn copy_out(stream: &Stream, from: &Range, to: *mut u8) -> Result<Option<(Prepared, Arc<Landing>)>> {
+pub unsafe fn copy_out(
+    stream: &Stream,
+    from: &Range,
+    to: *mut u8,
+    landings: &Arc<Landings>,
+) -> Result<Option<(Prepared, Arc<Landing>)>> {
     stream.tag().check("source", from.tag)?;
     let len = usize::try_from(from.len).map_err(|_| Error::invalid("the copy is larger than any host memory"))?;
     if len == 0 {
@@ -231,7 +237,8 @@ pub unsafe fn copy_out(stream: &Stream, from: &Range, to: *mut u8) -> Result<Opt
     };
     let address = piece.address();
     let landing = Arc::new(Landing::of(piece, to));
-    let guard = Keep::Shared(Arc::new(LandingGuard(Arc::clone(&landing))));
+    let guard = LandingGuard { landing: Arc::clone(&landing), others: Arc::downgrade(landings) };
+    let guard = Keep::Shared(Arc::new(guard));
     let request = Request::copy(CopyKind::DeviceToHost, from.address, address, from.len, [from.keep.clone(), guard]);
     let prepared = Prepared { ready: request.into(), landing: Some(Arc::clone(&landing)) };
     Ok(Some((prepared, landing)))

@@ -125,7 +125,7 @@ impl<T> Scheduler<T> {
         self.ring.completed(batch.ring_bytes);
         self.batches_in_flight -= 1;
         self.width -= batch.width;
-        self.retired.push(batch.operations);
+        self.retired.push_back(batch.operations);
         batch.members.iter().for_each(|member| self.room.add(member.stream));
         batch.marks.clear();
         batch.members.clear();
@@ -159,10 +159,10 @@ impl<T> Scheduler<T> {
         self.room.take()
     }
 
-    /// The operations of a completed batch, to be dropped where that disturbs nobody; then
+    /// The operations of a completed batch, the first complete first, to be dropped where that disturbs nobody; then
     /// [`give_back`](Self::give_back) takes their room for batches to come.
     pub fn poll_retired_operations(&mut self) -> Option<Vec<Operation<T>>> {
-        self.retired.pop()
+        self.retired.pop_front()
     }
 
     /// Takes the room of a list that [`poll_retired_operations`](Self::poll_retired_operations) gave. What is still in it is
@@ -174,7 +174,7 @@ impl<T> Scheduler<T> {
 
     /// Appends the payloads of completed batches to `out`, to be dropped where that disturbs nobody.
     pub fn poll_retired(&mut self, out: &mut Vec<T>) {
-        while let Some(mut operations) = self.retired.pop() {
+        while let Some(mut operations) = self.retired.pop_front() {
             out.extend(operations.drain(..).map(|operation| operation.payload));
             self.spare_operations.push(operations);
         }

@@ -110,7 +110,7 @@ pub struct Scheduler<T> {
     /// Streams whose completion has moved and was not yet polled.
     completed: VecDeque<u32>,
     /// Operations of complete batches, payloads not yet polled.
-    retired: Vec<Vec<Operation<T>>>,
+    retired: VecDeque<Vec<Operation<T>>>,
     spare_operations: Vec<Vec<Operation<T>>>,
     spare_lists: Vec<(Vec<Mark>, Vec<Member>)>,
     /// What has left with complete batches.
@@ -150,7 +150,7 @@ impl<T> Scheduler<T> {
             batches_in_flight: 0,
             next_batch: 1,
             completed: VecDeque::new(),
-            retired: Vec::new(),
+            retired: VecDeque::new(),
             spare_operations: Vec::new(),
             spare_lists: Vec::new(),
             room: Room::default(),
@@ -392,7 +392,7 @@ impl<T> Scheduler<T> {
                 let open = batch.operations.split_off((batch.reported as usize).min(batch.operations.len()));
                 payloads.extend(open.into_iter().map(|operation| operation.payload));
                 batch.operations.iter().for_each(|operation| self.room.add(operation.stream.0));
-                self.retired.push(batch.operations);
+                self.retired.push_back(batch.operations);
             }
             *queue = Queue::new();
         }
