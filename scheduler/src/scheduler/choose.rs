@@ -212,6 +212,9 @@ impl<T> Scheduler<T> {
         let mut more = false;
         let mut at = 0;
         while let Some(&index) = members.get(at) {
+            if let Some(&next) = members.get(at + 1) {
+                self.slab.look_at(self.streams[next as usize].head);
+            }
             match self.take_turn(index, queue, Place { end, ..Place::ANY }) {
                 Turn::Over => {
                     more = true;

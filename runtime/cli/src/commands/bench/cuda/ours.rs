@@ -7,7 +7,7 @@ use dxg_runtime::{Buffer, Device, Grid, Kernel, ModuleSource, PreparedLaunch, St
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
-use super::work::{FACTORS, HELD, VALUES, check_sum, check_values, input, ramp};
+use super::work::{FACTORS, HELD, VALUES, check_values, input, ramp, result};
 use crate::commands::Outcome;
 
 /// A device, and a client for each task.
@@ -16,9 +16,15 @@ pub struct Ours {
     runtime: Runtime,
     clients: Vec<Client>,
     mm: Kernel,
-    sources: Arc<Vec<Vec<f32>>>,
+    data: Arc<Data>,
     /// What the runs of each kind have taken.
     pub batches: Vec<Batches>,
+}
+
+/// What is copied, and what requests make of it.
+struct Data {
+    sources: Vec<Vec<f32>>,
+    results: Vec<Vec<f32>>,
 }
 
 #[derive(Clone)]
@@ -75,46 +81,43 @@ impl Ours {
         };
         let clients = (0..tasks).map(client).collect::<Outcome<_>>()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).build()?;
-        let sources = Arc::new((0..HELD).map(input).collect());
-        Ok(Ours { device, runtime, clients, mm, sources, batches: Vec::new() })
+        let sources: Vec<_> = (0..HELD).map(input).collect();
+        let results = sources.iter().map(|source| result(source)).collect();
+        Ok(Ours { device, runtime, clients, mm, data: Arc::new(Data { sources, results }), batches: Vec::new() })
     }
 
     /// Lets `tasks` tasks do `count` operations (requests) in all, each awaiting `in_flight` of them at a time; the time it took.
     pub fn run(&mut self, work: Work, tasks: usize, in_flight: usize, count: usize) -> Outcome<(Duration, usize)> {
-        let (each, sources) = (count.div_ceil(tasks), self.sources.clone());
+        let (each, data) = (count.div_ceil(tasks), self.data.clone());
         let (clients, before) = (&mut self.clients[..tasks], self.device.stats());
         let begun = Instant::now();
-        let results = self.runtime.block_on(async {
+        self.runtime.block_on(async {
             let start = |(task, client): (usize, &mut Client)| {
                 client.added += if work.launches() { each as u64 } else { 0 };
-                let (client, sources) = (client.clone(), sources.clone());
+                let (client, data) = (client.clone(), data.clone());
                 tokio::spawn(async move {
                     match work {
                         Work::Launches => client.launches(in_flight, each).await,
                         Work::Prepared => client.prepared(in_flight, each).await,
-                        Work::Copies => client.copies(&sources, in_flight, each).await,
-                        Work::Requests => client.requests(&sources, task, in_flight, each).await,
+                        Work::Copies => client.copies(&data, in_flight, each).await,
+                        Work::Requests => client.requests(&data, task, in_flight, each).await,
                     }
                 })
             };
             let handles: Vec<_> = clients.iter_mut().enumerate().map(start).collect();
-            let mut results = Vec::with_capacity(handles.len());
             for handle in handles {
-                results.push(handle.await??);
+                handle.await??;
             }
-            Outcome::Ok(results)
+            Outcome::Ok(())
         })?;
         let (spent, after) = (begun.elapsed(), self.device.stats());
         self.count(work, super::report::crowd(work, tasks, in_flight), &before, &after);
-        for (request, found) in results.into_iter().flatten() {
-            check_sum("a request", &found, &sources[request % HELD])?;
-        }
         match work {
             Work::Launches | Work::Prepared => self.check_launches(tasks)?,
             Work::Copies => {
                 for client in &mut self.clients[..tasks] {
                     let found = client.stream.try_copy_out(&client.y)?.wait()?;
-                    check_values("a copy", &found, &sources[(each - 1) % HELD])?;
+                    check_values("a copy", &found, &self.data.sources[(each - 1) % HELD])?;
                     client.clear()?;
                 }
             }
@@ -201,7 +204,7 @@ impl Client {
         self.stream.launch(&self.axpy, (1, VALUES as u32), arguments).await
     }
 
-    async fn launches(&self, in_flight: usize, count: usize) -> Outcome<Vec<(usize, Vec<f32>)>> {
+    async fn launches(&self, in_flight: usize, count: usize) -> Outcome<()> {
         let mut left = count;
         while left > 0 {
             let now = left.min(in_flight);
@@ -211,10 +214,10 @@ impl Client {
             self.launch(1.0).await?.await?;
             left -= now;
         }
-        Ok(Vec::new())
+        Ok(())
     }
 
-    async fn prepared(&self, in_flight: usize, count: usize) -> Outcome<Vec<(usize, Vec<f32>)>> {
+    async fn prepared(&self, in_flight: usize, count: usize) -> Outcome<()> {
         let mut left = count;
         while left > 0 {
             let now = left.min(in_flight);
@@ -224,10 +227,10 @@ impl Client {
             self.stream.enqueue(&self.prepared).await?.await?;
             left -= now;
         }
-        Ok(Vec::new())
+        Ok(())
     }
 
-    async fn copies(&self, sources: &[Vec<f32>], in_flight: usize, count: usize) -> Outcome<Vec<(usize, Vec<f32>)>> {
+    async fn copies(&self, Data { sources, .. }: &Data, in_flight: usize, count: usize) -> Outcome<()> {
         let mut done = 0;
         while done < count {
             let end = count.min(done + in_flight);
@@ -237,34 +240,29 @@ impl Client {
             self.stream.copy_in(&self.y, sources[(end - 1) % HELD].as_slice()).await?.await?;
             done = end;
         }
-        Ok(Vec::new())
+        Ok(())
     }
 
-    /// `in_flight` operations are five of a request each.
-    async fn requests(
-        &self,
-        sources: &[Vec<f32>],
-        task: usize,
-        in_flight: usize,
-        count: usize,
-    ) -> Outcome<Vec<(usize, Vec<f32>)>> {
-        let mut results = Vec::with_capacity(count);
+    /// `in_flight` operations are five of a request each. As by hand, results land in memory that is there already.
+    async fn requests(&self, data: &Data, task: usize, in_flight: usize, count: usize) -> Outcome<()> {
+        let mut found = vec![0.0; VALUES];
         let at_once = in_flight.div_ceil(5);
         let mut reads = Vec::with_capacity(at_once);
         for request in 0..count {
             let number = task + request;
-            self.stream.copy_in(&self.y, sources[number % HELD].as_slice()).await?;
+            self.stream.copy_in(&self.y, data.sources[number % HELD].as_slice()).await?;
             for factor in FACTORS {
                 self.launch(factor).await?;
             }
             reads.push((number, self.stream.copy_out(&self.y).await?));
             if reads.len() == at_once || request + 1 == count {
                 for (number, read) in reads.drain(..) {
-                    results.push((number, read.await?));
+                    read.read_into(&mut found).await?;
+                    check_values("a request", &found, &data.results[number % HELD])?;
                 }
             }
         }
-        Ok(results)
+        Ok(())
     }
 
     fn clear(&mut self) -> Outcome<()> {

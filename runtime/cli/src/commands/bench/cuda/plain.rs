@@ -4,7 +4,7 @@ use std::ffi::c_void;
 
 use dxg_runtime::bench_support::cuda::{Peer, PeerHost, PeerKernel, PeerMemory};
 
-use super::work::{BYTES, FACTORS, HELD, STREAMS, VALUES, check_sum, check_values, input, ramp};
+use super::work::{BYTES, FACTORS, HELD, STREAMS, VALUES, check_values, input, ramp, result};
 use crate::commands::Outcome;
 
 /// Nodes of a graph, items of a merged launch.
@@ -199,7 +199,7 @@ impl Plain {
     pub fn check_requests(&mut self, count: usize) -> Outcome<()> {
         for request in 0..count.min(HELD) {
             let found = read(&self.results.bytes()[request * BYTES..][..BYTES]);
-            check_sum("a plain request", &found, &input(request))?;
+            check_values("a plain request", &found, &result(&input(request)))?;
         }
         self.clear()
     }

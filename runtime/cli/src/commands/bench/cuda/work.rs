@@ -32,8 +32,7 @@ pub fn check_values(what: &str, found: &[f32], expected: &[f32]) -> Outcome<()> 
     }
 }
 
-/// An error unless these are the results of a request with this input.
-pub fn check_sum(what: &str, found: &[f32], input: &[f32]) -> Outcome<()> {
-    let expected: Vec<f32> = input.iter().zip(ramp()).map(|(y, x)| y + FACTORS.iter().sum::<f32>() * x).collect();
-    check_values(what, found, &expected)
+/// What a request makes of an input.
+pub fn result(input: &[f32]) -> Vec<f32> {
+    input.iter().zip(ramp()).map(|(y, x)| y + FACTORS.iter().sum::<f32>() * x).collect()
 }
