@@ -121,6 +121,9 @@ fn fired(faults: &Mutex<Option<Arc<Faults>>>) -> u64 {
     faults.lock().expect("no panic").as_ref().map_or(0, |faults| faults.fired())
 }
 
+/// Calls that are made only where a run takes long: then the device is asked whether it is alive.
+const AT_TIMES: [u32; 1] = [sys::LX_DXGETDEVICESTATE];
+
 /// Each call of each ioctl fails with each status, before it takes effect. Returns how many runs that were.
 fn every_call_fails(mode: &Mode, calls: &BTreeMap<u32, u64>) -> u64 {
     let mut runs = 0;
@@ -134,7 +137,14 @@ fn every_call_fails(mode: &Mode, calls: &BTreeMap<u32, u64>) -> u64 {
                     .case(&what, |_| injector(&faults, move |faults| faults.add(Rule::fail_nth(request, nth, errno))));
                 if fired(&faults) == 0 {
                     // How many there are depends on how batches form; every one that came was tried.
-                    assert!(nth > 1, "{}: {name} was seen {seen} times without faults, and not now", mode.name);
+                    let may_miss = nth > 1 || AT_TIMES.contains(&request);
+                    assert!(may_miss, "{}: {name} was seen {seen} times without faults, and not now", mode.name);
+                    if nth == 1 {
+                        println!(
+                            "{}: SKIPPED, {name} with {status}: it is made only where a run takes long",
+                            mode.name
+                        );
+                    }
                     assert!(report.first_error.is_none(), "{what}: {:?}", report.first_error);
                     break;
                 }
