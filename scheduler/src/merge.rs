@@ -1,7 +1,8 @@
 //! Adjacent copies become one.
 //!
-//! Copies of a group may run in any order. Where those of a stream do not stand together already, they are put in the order of
-//! stream and source address; neighbours that continue each other in source and destination are then one extent. Streams are not mixed: where one has failed, its
+//! Copies of a group may run in any order, so they are put in the order of stream and source address; neighbours that continue
+//! each other in source and destination are then one extent. Mostly those of a stream stand together already, in order: then only
+//! the streams are sorted, without a look at the copies, which lie all over memory. Streams are not mixed: where one has failed, its
 //! copies are skipped and the others' are not.
 
 use alloc::vec::Vec;
@@ -19,6 +20,19 @@ pub(crate) fn sort_copies<T>(slots: &mut [u32], slab: &Slab<T>) {
         (operation.stream, source, operation.ticket)
     };
     slots.sort_unstable_by_key(key);
+}
+
+/// As [`sort_copies`], where the copies of each stream, told by `owners`, stand together in order.
+pub(crate) fn sort_runs(slots: &mut [u32], owners: &[u32], places: &mut Vec<u64>, sorted: &mut Vec<u32>) {
+    if owners.is_sorted() {
+        return;
+    }
+    places.clear();
+    places.extend(owners.iter().zip(0u64..).map(|(&owner, place)| u64::from(owner) << 32 | place));
+    places.sort_unstable();
+    sorted.clear();
+    sorted.extend(places.iter().map(|&place| slots[(place & u64::from(u32::MAX)) as usize]));
+    slots.copy_from_slice(sorted);
 }
 
 /// Appends the extents of the copies in `range`, and says where they are.

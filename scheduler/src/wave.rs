@@ -159,6 +159,14 @@ impl LaunchTable {
     }
 }
 
+/// A picked operation.
+#[derive(Clone, Copy, Debug)]
+struct Picked {
+    slot: u32,
+    group: u32,
+    stream: u32,
+}
+
 /// Where an operation goes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pick {
@@ -173,8 +181,7 @@ pub(crate) struct Pick {
 /// The batch in the making.
 #[derive(Debug)]
 pub(crate) struct Draft {
-    /// Slot and group of each picked operation.
-    picks: Vec<(u32, u32)>,
+    picks: Vec<Picked>,
     groups: Vec<GroupDraft>,
     waves: Vec<WaveDraft>,
     launches: LaunchTable,
@@ -183,6 +190,11 @@ pub(crate) struct Draft {
     /// Groups in their final order, then operations in theirs.
     order: Vec<u32>,
     slots: Vec<u32>,
+    /// Whose the operations in `slots` are.
+    owners: Vec<u32>,
+    /// Stream and place of each copy of a group, to sort.
+    places: Vec<u64>,
+    sorted: Vec<u32>,
     /// Per wave, the first progress value at or after its end.
     values: Vec<u64>,
     /// Streams that have operations in it.
@@ -209,6 +221,9 @@ impl Draft {
             keys: LaunchTable::new(),
             order: Vec::new(),
             slots: Vec::new(),
+            owners: Vec::new(),
+            places: Vec::new(),
+            sorted: Vec::new(),
             values: Vec::new(),
             touched: Vec::new(),
             waits: SmallVec::new(),
@@ -284,7 +299,7 @@ impl Draft {
             draft.wanted |= wanted;
             let group = draft.last.1;
             self.groups[group as usize].count += 1;
-            self.picks.push((slot, group));
+            self.picks.push(Picked { slot, group, stream: place.stream });
             return false;
         }
         self.pick_other(slot, work, place)
@@ -323,7 +338,7 @@ impl Draft {
         if let Work::Copy { src, .. } = *work {
             self.groups[group as usize].note_copy(stream, src, again);
         }
-        self.picks.push((slot, group));
+        self.picks.push(Picked { slot, group, stream });
         first
     }
 
@@ -353,13 +368,20 @@ impl Draft {
 
         self.slots.clear();
         self.slots.resize(self.picks.len(), NIL);
-        for &(slot, group) in &self.picks {
+        self.owners.resize(self.picks.len(), NIL);
+        for &Picked { slot, group, stream } in &self.picks {
             let at = &mut groups[group as usize].at;
             self.slots[*at as usize] = slot;
+            self.owners[*at as usize] = stream;
             *at += 1;
         }
-        for group in groups.iter().filter(|group| group.scattered) {
-            merge::sort_copies(&mut self.slots[(group.at - group.count) as usize..group.at as usize], slab);
+        for group in groups.iter().filter(|group| matches!(group.kind, GroupKind::Copy(_))) {
+            let range = (group.at - group.count) as usize..group.at as usize;
+            let slots = &mut self.slots[range.clone()];
+            match group.scattered {
+                true => merge::sort_copies(slots, slab),
+                false => merge::sort_runs(slots, &self.owners[range], &mut self.places, &mut self.sorted),
+            }
         }
         slab.take_all(&self.slots, &mut out.operations, members);
 
@@ -459,7 +481,7 @@ mod tests {
 
     #[test]
     fn copies_of_a_stream_are_joined_wherever_they_stand_in_the_group() {
-        assert_eq!(copied(&[(2, 0, false), (2, 8, true), (1, 16, false)]), [(0, 16), (16, 8)], "as they came");
+        assert_eq!(copied(&[(2, 0, false), (2, 8, true), (1, 16, false)]), [(16, 8), (0, 16)]);
         assert_eq!(copied(&[(1, 0, false), (2, 100, false), (1, 8, true)]), [(0, 16), (100, 8)]);
         assert_eq!(copied(&[(1, 8, false), (1, 0, true), (2, 100, false)]), [(0, 16), (100, 8)]);
     }
