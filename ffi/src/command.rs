@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use dxg_runtime::raw::{self, Landing, Prepared, RawAccess};
+use dxg_runtime::raw::{self, Prepared, RawAccess};
 use dxg_runtime::{Grid, Kernel, MAX_ARGUMENT_BYTES};
 use smallvec::SmallVec;
 
@@ -16,9 +16,6 @@ use crate::handle::{self, Found};
 use crate::sized::{self, Sized32};
 use crate::stream::StreamEntry;
 use crate::types::*;
-
-/// An operation with the landing of its data, if it brings any.
-pub(crate) type Ready = (Prepared, Option<Arc<Landing>>);
 
 /// The parameters of a launch, checked as far as they can be without the kernel.
 pub(crate) struct Launch<'a> {
@@ -157,19 +154,21 @@ pub(crate) unsafe fn bytes<'a>(at: *const std::ffi::c_void, size: u64, what: &st
 /// # Safety
 ///
 /// `size` bytes at `dst` may be written until the copy's fence is done.
-pub(crate) unsafe fn copy_d2h(stream: &StreamEntry, dst: *mut std::ffi::c_void, src: u64, size: u64) -> Outcome<Ready> {
+pub(crate) unsafe fn copy_d2h(
+    stream: &StreamEntry,
+    dst: *mut std::ffi::c_void,
+    src: u64,
+    size: u64,
+) -> Outcome<Prepared> {
     let from = stream.context.range(src, size)?;
     if size > 0 && dst.is_null() {
         return Err(Failure::invalid(format!("the destination of {size} bytes is NULL")));
     }
     if let Some(to) = stream.context.host_range(dst.addr(), size)? {
-        return Ok((raw::copy(&stream.stream, &from, &to)?, None));
+        return Ok(raw::copy(&stream.stream, &from, &to)?);
     }
     // SAFETY: passed on to the caller.
-    let staged =
-        stream.staged(|| unsafe { raw::copy_out(&stream.stream, &from, dst.cast(), stream.context.landings()) });
-    let (prepared, landing) = staged?;
-    Ok((prepared, (size > 0).then_some(landing)))
+    stream.staged(|| unsafe { raw::copy_out(&stream.stream, &from, dst.cast(), stream.context.landings()) })
 }
 
 /// A copy of data from the host, which is taken now.
@@ -222,7 +221,7 @@ fn nested(params: dxgrt_launch_params) -> Outcome<dxgrt_launch_params> {
 /// The kernel of the last launch: the next one is likely to have the same.
 pub(crate) type LastKernel = Option<(*mut dxgrt_kernel, Found<dxgrt_kernel>)>;
 
-/// Adds the operation of a command to a batch; gives the landing of its data, if it brings any.
+/// Adds the operation of a command to a batch.
 ///
 /// # Safety
 ///
@@ -233,12 +232,11 @@ pub(crate) unsafe fn add(
     cmd: &dxgrt_cmd,
     batch: &mut raw::Batch<'_>,
     last: &mut LastKernel,
-) -> Outcome<Option<Arc<Landing>>> {
+) -> Outcome<()> {
     if cmd.kind != DXGRT_CMD_LAUNCH {
         // SAFETY: passed on to the caller.
-        let (prepared, landing) = unsafe { prepare(stream, cmd) }?;
-        batch.push(prepared);
-        return Ok(landing);
+        batch.push(unsafe { prepare(stream, cmd) }?);
+        return Ok(());
     }
     // SAFETY: needed to read the union; the kind says that it is a launch.
     let dxgrt_cmd_launch { kernel: handle, params } = unsafe { cmd.u.launch };
@@ -252,7 +250,7 @@ pub(crate) unsafe fn add(
     let launch = unsafe { Launch::new(&params) }?;
     // SAFETY: needed because kernels are foreign code; whoever loaded the module vouched for its launches.
     unsafe { batch.launch(&stream.stream, kernel, launch.grid, launch.args, launch.told()) }?;
-    Ok(None)
+    Ok(())
 }
 
 /// Makes an operation of a command that is no launch.
@@ -260,15 +258,15 @@ pub(crate) unsafe fn add(
 /// # Safety
 ///
 /// The pointers in `cmd` are what the rules page says of its kind.
-unsafe fn prepare(stream: &StreamEntry, cmd: &dxgrt_cmd) -> Outcome<Ready> {
+unsafe fn prepare(stream: &StreamEntry, cmd: &dxgrt_cmd) -> Outcome<Prepared> {
     // SAFETY: needed to read the union; every field is plain data for which any bytes are a value, and the kind says which is
     // meant. The pointers are the caller's.
     unsafe {
         match cmd.kind {
-            DXGRT_CMD_MARKER => Ok((raw::marker(), None)),
+            DXGRT_CMD_MARKER => Ok(raw::marker()),
             DXGRT_CMD_COPY_H2D => {
                 let dxgrt_cmd_h2d { dst, src, size } = cmd.u.h2d;
-                Ok((copy_h2d(stream, dst, bytes(src, size, "the source")?)?, None))
+                copy_h2d(stream, dst, bytes(src, size, "the source")?)
             }
             DXGRT_CMD_COPY_D2H => {
                 let dxgrt_cmd_d2h { dst, src, size } = cmd.u.d2h;
@@ -276,11 +274,11 @@ unsafe fn prepare(stream: &StreamEntry, cmd: &dxgrt_cmd) -> Outcome<Ready> {
             }
             DXGRT_CMD_COPY_D2D => {
                 let dxgrt_cmd_d2d { dst, src, size } = cmd.u.d2d;
-                Ok((copy_d2d(stream, dst, src, size)?, None))
+                copy_d2d(stream, dst, src, size)
             }
             DXGRT_CMD_FILL => {
                 let command = cmd.u.fill;
-                Ok((fill(stream, command.dst, command.size, pattern(&command)?)?, None))
+                fill(stream, command.dst, command.size, pattern(&command)?)
             }
             other => Err(unknown(other)),
         }
@@ -394,21 +392,21 @@ impl Owned {
     /// # Safety
     ///
     /// That of [`Owned::new`].
-    pub(crate) unsafe fn prepare(&self, stream: &StreamEntry) -> Outcome<Ready> {
+    pub(crate) unsafe fn prepare(&self, stream: &StreamEntry) -> Outcome<Prepared> {
         match self {
-            Owned::Marker => Ok((raw::marker(), None)),
+            Owned::Marker => Ok(raw::marker()),
             Owned::Launch { kernel, grid, block, shared, args, accesses } => {
                 let grid = Grid::new(*grid, *block).shared_bytes(*shared);
-                Ok((Launch { grid, args, accesses, unmerged: false }.prepare(stream, kernel)?, None))
+                Launch { grid, args, accesses, unmerged: false }.prepare(stream, kernel)
             }
-            Owned::H2d { dst, data } => Ok((copy_h2d(stream, *dst, data)?, None)),
+            Owned::H2d { dst, data } => copy_h2d(stream, *dst, data),
             // SAFETY: passed on to the caller.
             Owned::D2h { dst, src, size } => unsafe {
                 copy_d2h(stream, std::ptr::with_exposed_provenance_mut(*dst), *src, *size)
             },
-            Owned::D2d { dst, src, size } => Ok((copy_d2d(stream, *dst, *src, *size)?, None)),
+            Owned::D2d { dst, src, size } => copy_d2d(stream, *dst, *src, *size),
             Owned::Fill { dst, size, pattern, pattern_size } => {
-                Ok((fill(stream, *dst, *size, &pattern[..*pattern_size as usize])?, None))
+                fill(stream, *dst, *size, &pattern[..*pattern_size as usize])
             }
         }
     }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use dxg_runtime::raw::{Callbacks, Landing, Landings, Range, Timeline};
+use dxg_runtime::raw::{Callbacks, Landings, Range, Timeline};
 use dxg_runtime::{Device, Error, Stream};
 
 use crate::guard::{Failure, Outcome};
@@ -208,11 +208,6 @@ impl Context {
     /// Copies on their way to foreign memory.
     pub(crate) fn landings(&self) -> &Arc<Landings> {
         &self.landings
-    }
-
-    /// Remembers a copy that was enqueued.
-    pub(crate) fn airborne(&self, timeline: &Timeline, ticket: u64, landing: Arc<Landing>) {
-        self.landings.add(timeline, ticket, landing);
     }
 
     /// Brings the data of all copies that are complete: called whenever somebody is about to learn that something is done.

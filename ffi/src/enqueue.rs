@@ -61,11 +61,8 @@ pub unsafe extern "C" fn dxgrt_copy_d2h(
     guard(|| {
         let entry = handle::find(stream)?;
         // SAFETY: needed because the destination is the caller's; by the rules page it stays until the fence is done.
-        let (prepared, landing) = unsafe { command::copy_d2h(&entry, dst, src, size)? };
+        let prepared = unsafe { command::copy_d2h(&entry, dst, src, size)? };
         let fence = entry.enqueue(prepared)?;
-        if let Some(landing) = landing {
-            entry.context.airborne(&entry.timeline, fence.value, landing);
-        }
         count_bytes(&entry, DXGRT_CMD_COPY_D2H, size);
         maybe_output(done, fence);
         Ok(())
@@ -134,7 +131,8 @@ fn through_host(from: &StreamEntry, src: u64, size: u64) -> crate::guard::Outcom
     })?;
     data.resize(size as usize, 0);
     // SAFETY: needed because the destination is written later; it lives until the wait below is over, which is without limit.
-    let (prepared, landing) = unsafe { command::copy_d2h(from, data.as_mut_ptr().cast(), src, size)? };
+    let prepared = unsafe { command::copy_d2h(from, data.as_mut_ptr().cast(), src, size)? };
+    let landing = prepared.landing();
     let fence = from.enqueue(prepared)?;
     let done = wait_for_ticket(&from.context, &from.timeline, fence.value, DXGRT_FOREVER);
     if let Some(landing) = landing {
@@ -204,22 +202,17 @@ pub unsafe extern "C" fn dxgrt_submit(
         let entry = handle::find(stream)?;
         check_count(&entry, n)?;
         let mut all = raw::Batch::with_capacity(n as usize);
-        let (mut landings, mut copies, mut kernel) = (Vec::new(), Vec::new(), None);
+        let (mut copies, mut kernel) = (Vec::new(), None);
         // SAFETY: needed to read the caller's memory; by the rules page there are `n` commands.
-        for (index, cmd) in unsafe { sized::each(cmds, n)? }.enumerate() {
+        for cmd in unsafe { sized::each(cmds, n)? } {
             let cmd = cmd?;
             // SAFETY: needed because the pointers in the command are the caller's; they are what the rules page says.
-            if let Some(landing) = unsafe { command::add(&entry, &cmd, &mut all, &mut kernel)? } {
-                landings.push((index as u64, landing));
-            }
+            unsafe { command::add(&entry, &cmd, &mut all, &mut kernel)? };
             if copied(&cmd) > 0 {
                 copies.push((cmd.kind, copied(&cmd)));
             }
         }
         let first = raw::enqueue_all(&entry.stream, all, entry.context.blocks)?;
-        for (index, landing) in landings {
-            entry.context.airborne(&entry.timeline, first + index, landing);
-        }
         for (kind, size) in copies {
             count_bytes(&entry, kind, size);
         }

@@ -147,24 +147,19 @@ pub unsafe extern "C" fn dxgrt_graph_launch(
 fn enqueue(graph: &GraphEntry, nodes: &[Owned], stream: &StreamEntry) -> Outcome<dxgrt_fence> {
     // Two places keep the nodes apart from what comes before and after.
     let mut all = raw::Batch::with_capacity(nodes.len() + 2);
-    let mut landings = Vec::new();
     all.push(raw::barrier());
     for (index, node) in nodes.iter().enumerate() {
         // SAFETY: needed because destinations on the host are the caller's; whoever made the graph vouched for them.
-        let (mut prepared, landing) = unsafe { node.prepare(stream) }.map_err(|failure| failure.at_node(index))?;
+        let mut prepared = unsafe { node.prepare(stream) }.map_err(|failure| failure.at_node(index))?;
         if let Some(order) = &graph.order {
             // Indices fit: the graph was made of 32 bits of nodes.
             prepared = prepared.ordered(index as u32, order.after(index), order.awaited[index]);
         }
-        landings.extend(landing.map(|landing| (all.len() as u64, landing)));
         all.push(prepared);
     }
     all.push(raw::barrier());
     let last = all.len() as u64 - 1;
     let first = raw::enqueue_all(&stream.stream, all, stream.context.blocks)?;
-    for (index, landing) in landings {
-        stream.context.airborne(&stream.timeline, first + index, landing);
-    }
     for node in nodes {
         let (kind, size) = node.copied();
         count_bytes(stream, kind, size);

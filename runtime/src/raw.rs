@@ -13,7 +13,6 @@ pub use self::batch::{Batch, enqueue_all};
 pub use self::landing::{Landing, Landings};
 pub use crate::callbacks::Callbacks;
 
-use self::landing::LandingGuard;
 use crate::args::Args;
 use crate::buffer::Buffer;
 use crate::completion::Completion;
@@ -91,6 +90,11 @@ pub struct Prepared {
 impl Prepared {
     fn new(ready: impl Into<Ready>) -> Self {
         Prepared { ready: ready.into(), landing: None }
+    }
+
+    /// The landing of its data, if it brings any.
+    pub fn landing(&self) -> Option<Arc<Landing>> {
+        self.landing.clone()
     }
 
     /// The operation as node `index` of a graph: after the nodes `after`. `awaited`: others come after this one.
@@ -215,33 +219,32 @@ pub fn copy_in(stream: &Stream, to: &Range, data: &[u8]) -> Result<Option<Prepar
 }
 
 /// A copy out to foreign memory; `None` where there is no staging memory for it now. The data is there when
-/// [`Landing::finish`] has returned, at the latest when the copy retires; `landings` are those that it may have to come after, and is
-/// told of it once it is enqueued.
+/// [`Landings::settle`] has returned after its completion, at the latest when the copy retires; `landings` are those that it may have
+/// to come after.
 ///
 /// # Safety
 ///
-/// The `from.len` bytes at `to` may be written, by any thread, until `finish` has returned or the copy was never enqueued.
+/// The `from.len` bytes at `to` may be written, by any thread, until [`Landing::finish`] has returned (`settle` and `abandon` call it)
+/// or the copy is dropped without having been enqueued.
 pub unsafe fn copy_out(
     stream: &Stream,
     from: &Range,
     to: *mut u8,
     landings: &Arc<Landings>,
-) -> Result<Option<(Prepared, Arc<Landing>)>> {
+) -> Result<Option<Prepared>> {
     stream.tag().check("source", from.tag)?;
     let len = usize::try_from(from.len).map_err(|_| Error::invalid("the copy is larger than any host memory"))?;
     if len == 0 {
-        return Ok(Some((marker(), Arc::new(Landing::none()))));
+        return Ok(Some(marker()));
     }
     let Some(piece) = host(stream).allocate(len)? else {
         return Ok(None);
     };
     let address = piece.address();
-    let landing = Arc::new(Landing::of(piece, to));
-    let guard = LandingGuard { landing: Arc::clone(&landing), others: Arc::downgrade(landings) };
+    let (landing, guard) = landings.add(piece, to);
     let guard = Keep::Shared(Arc::new(guard));
     let request = Request::copy(CopyKind::DeviceToHost, from.address, address, from.len, [from.keep.clone(), guard]);
-    let prepared = Prepared { ready: request.into(), landing: Some(Arc::clone(&landing)) };
-    Ok(Some((prepared, landing)))
+    Ok(Some(Prepared { ready: request.into(), landing: Some(landing) }))
 }
 
 /// A fill with a pattern of 1, 2, 4 or 8 bytes.

@@ -1,60 +1,62 @@
 //! Data on its way out to memory of a binding, which is brought there once, by whoever comes first: who waits for the copy, or the
 //! copy when it retires.
 //!
-//! Copies may go to the same memory one after the other, and retire in any order, on any thread. So whoever brings one brings all
-//! that were enqueued before it and are complete, and those first ([`Landings`]).
+//! Copies may go to the same memory one after the other, and retire in any order, on any thread. So whoever brings one brings those
+//! that were made before it and are complete first ([`Landings`]).
 //!
 //! | part | who may touch it |
 //! |---|---|
 //! | the list of [`Landings`] | any thread, behind a lock that is not held while bytes are copied |
-//! | the state of a [`Landing`] | any thread, behind its lock, which is held while its bytes are copied: another that comes waits until they are there |
+//! | `flight` of a [`Landing`] | any thread, behind its lock, which is held while its bytes are copied: another that comes waits until they are there |
+//! | `accepted` of a [`Landing`] | written once, by who enqueues the copy |
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use super::Timeline;
 use crate::host_memory::HostPiece;
 
 /// Data on its way to foreign memory.
 pub struct Landing {
-    state: Mutex<Option<Flight>>,
+    flight: Mutex<Option<Flight>>,
+    /// Where to ask about the copy, once it is enqueued.
+    accepted: OnceLock<(Timeline, u64)>,
 }
 
 struct Flight {
     piece: HostPiece,
     to: *mut u8,
-    /// Where to ask about the copy, once it is enqueued.
-    accepted: Option<(Timeline, u64)>,
 }
 
 // SAFETY: needed because of the pointer to foreign memory: whoever made the landing promised that any thread may write there.
 unsafe impl Send for Flight {}
 
 impl Landing {
-    /// Of nothing: over from the start.
-    pub(super) fn none() -> Self {
-        Landing { state: Mutex::new(None) }
-    }
-
     /// From a piece of staging memory to foreign memory.
-    pub(super) fn of(piece: HostPiece, to: *mut u8) -> Self {
-        Landing { state: Mutex::new(Some(Flight { piece, to, accepted: None })) }
+    fn of(piece: HostPiece, to: *mut u8) -> Self {
+        Landing { flight: Mutex::new(Some(Flight { piece, to })), accepted: OnceLock::new() }
     }
 
-    fn state(&self) -> MutexGuard<'_, Option<Flight>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn flight(&self) -> MutexGuard<'_, Option<Flight>> {
+        self.flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The copy is being enqueued, for sure.
     pub(super) fn accepted(&self, timeline: Timeline, ticket: u64) {
-        if let Some(flight) = &mut *self.state() {
-            flight.accepted = Some((timeline, ticket));
-        }
+        // An operation is enqueued once.
+        let _first = self.accepted.set((timeline, ticket));
+    }
+
+    /// Whether the copy went well, once that is known.
+    fn outcome(&self) -> Option<bool> {
+        let (timeline, ticket) = self.accepted.get()?;
+        timeline.peek(*ticket).map(|outcome| outcome.is_ok())
     }
 
     /// Whether nothing is left to be done.
-    pub fn is_over(&self) -> bool {
-        self.state().is_none()
+    fn is_over(&self) -> bool {
+        self.flight().is_none()
     }
 
     /// Ends the flight, once: writes the data to the foreign memory, or, where the copy failed, nothing. When this has returned,
@@ -64,47 +66,43 @@ impl Landing {
     ///
     /// With `deliver`, the copy is complete.
     pub unsafe fn finish(&self, deliver: bool) {
-        let mut state = self.state();
-        if let (Some(flight), true) = (&*state, deliver) {
+        let mut flight = self.flight();
+        if let (Some(flight), true) = (&*flight, deliver) {
             // SAFETY: needed to write foreign memory; its owner promised that the piece's length of it may be written until
             // this is over, which it is when the lock is released. The piece is read after the copy's completion.
             unsafe { std::ptr::copy_nonoverlapping(flight.piece.ptr().cast_const(), flight.to, flight.piece.len()) };
         }
         // The memory announces room when it goes: outside the lock.
-        let over = state.take();
-        drop(state);
+        let over = flight.take();
+        drop(flight);
         drop(over);
     }
 }
 
-/// The landings of a context that were enqueued and are not over, in the order of their copies.
+/// The landings of a context that are not over, in the order in which their copies were made.
 #[derive(Default)]
 pub struct Landings {
-    list: Mutex<Vec<Airborne>>,
+    list: Mutex<VecDeque<Arc<Landing>>>,
     left: AtomicUsize,
 }
 
-/// A copy that was enqueued.
-struct Airborne {
-    timeline: Timeline,
-    ticket: u64,
-    landing: Arc<Landing>,
-}
-
 impl Landings {
-    /// Remembers a copy that was enqueued.
-    pub fn add(&self, timeline: &Timeline, ticket: u64, landing: Arc<Landing>) {
+    /// A copy from a piece of staging memory to foreign memory, and what the operation holds of it.
+    pub(super) fn add(self: &Arc<Self>, piece: HostPiece, to: *mut u8) -> (Arc<Landing>, LandingGuard) {
+        let landing = Arc::new(Landing::of(piece, to));
         let mut list = self.list();
         if list.len() >= 64 && list.len().is_power_of_two() {
             // Those that nobody has asked for, and that have landed by themselves.
-            list.retain(|airborne| !airborne.landing.is_over());
+            list.retain(|landing| !landing.is_over());
         }
-        list.push(Airborne { timeline: timeline.clone(), ticket, landing });
+        list.push_back(Arc::clone(&landing));
         self.left.store(list.len(), Ordering::Release);
+        drop(list);
+        (Arc::clone(&landing), LandingGuard { landing, others: Arc::downgrade(self) })
     }
 
     /// Whether there are any.
-    pub fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.left.load(Ordering::Acquire) == 0
     }
 
@@ -122,36 +120,56 @@ impl Landings {
 
     #[cold]
     fn settle_all(&self, abandon: bool) {
-        let mut complete: Vec<(Arc<Landing>, bool)> = {
-            let list = self.list();
-            let outcome = |airborne: &Airborne| match airborne.timeline.peek(airborne.ticket) {
-                Some(outcome) => Some((Arc::clone(&airborne.landing), outcome.is_ok())),
-                None => abandon.then(|| (Arc::clone(&airborne.landing), false)),
-            };
-            // The last is asked first: whatever comes before one that is complete is then seen to be.
-            list.iter().rev().filter_map(outcome).collect()
-        };
-        complete.reverse();
-        for (landing, deliver) in &complete {
-            // A landing that another thread brings just now is waited for.
-            // SAFETY: needed because of the contract of `finish`: it delivers what the timeline says is complete.
-            unsafe { landing.finish(*deliver) };
-        }
+        let complete = complete(self.list().iter().rev(), abandon);
+        finish(complete);
         let mut list = self.list();
-        list.retain(|airborne| !airborne.landing.is_over());
+        list.retain(|landing| !landing.is_over());
         self.left.store(list.len(), Ordering::Release);
     }
 
-    fn list(&self) -> MutexGuard<'_, Vec<Airborne>> {
+    /// Brings the data of complete copies up to this one.
+    fn settle_to(&self, last: &Arc<Landing>) {
+        let list = self.list();
+        let Some(place) = list.iter().position(|landing| Arc::ptr_eq(landing, last)) else { return };
+        let complete = complete(list.iter().take(place + 1).rev(), false);
+        drop(list);
+        finish(complete);
+        let mut list = self.list();
+        while list.front().is_some_and(|landing| landing.is_over()) {
+            list.pop_front();
+        }
+        self.left.store(list.len(), Ordering::Release);
+    }
+
+    fn list(&self) -> MutexGuard<'_, VecDeque<Arc<Landing>>> {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Those that can be finished, and whether they deliver. `landings` begin with the last made, which is asked first: whatever was made
+/// before one that is complete is then seen to be.
+fn complete<'a>(landings: impl Iterator<Item = &'a Arc<Landing>>, abandon: bool) -> Vec<(Arc<Landing>, bool)> {
+    let outcome = |landing: &Arc<Landing>| {
+        let deliver = landing.outcome().or_else(|| abandon.then_some(false))?;
+        Some((Arc::clone(landing), deliver))
+    };
+    landings.filter_map(outcome).collect()
+}
+
+/// Finishes them, the first made first.
+fn finish(complete: Vec<(Arc<Landing>, bool)>) {
+    for (landing, deliver) in complete.into_iter().rev() {
+        // A landing that another thread brings just now is waited for.
+        // SAFETY: needed because of the contract of `finish`: it delivers what the timeline says is complete.
+        unsafe { landing.finish(deliver) };
     }
 }
 
 /// Held by the operation: when it retires unobserved, the data is brought all the same, so that it does not hold up others.
 pub(super) struct LandingGuard {
-    pub(super) landing: Arc<Landing>,
+    landing: Arc<Landing>,
     /// Not kept alive by operations: each remembers a timeline, and with it the device.
-    pub(super) others: Weak<Landings>,
+    others: Weak<Landings>,
 }
 
 impl Drop for LandingGuard {
@@ -160,13 +178,12 @@ impl Drop for LandingGuard {
             return;
         }
         if let Some(others) = self.others.upgrade() {
-            others.settle();
+            others.settle_to(&self.landing);
         }
-        // What is not on the list yet: everything before it is, and was brought.
-        let accepted = self.landing.state().as_ref().and_then(|flight| flight.accepted.clone());
-        let complete = accepted.is_some_and(|(timeline, ticket)| matches!(timeline.peek(ticket), Some(Ok(()))));
-        // SAFETY: needed because of the contract of `finish`, which the line above keeps.
-        unsafe { self.landing.finish(complete) };
+        // One that failed, was never enqueued, or whose context is gone.
+        let deliver = self.landing.outcome().unwrap_or(false);
+        // SAFETY: needed because of the contract of `finish`: it delivers what the timeline says is complete.
+        unsafe { self.landing.finish(deliver) };
     }
 }
 
@@ -184,10 +201,9 @@ mod tests {
             stream.try_fill(&x, value).unwrap().wait().unwrap();
             let mut piece = stream.inner.host.allocate(4).unwrap().unwrap();
             piece.write(&[value; 4]);
-            let landing = Arc::new(Landing::of(piece, memory.as_mut_ptr()));
+            let (landing, guard) = landings.add(piece, memory.as_mut_ptr());
             landing.accepted(timeline.clone(), timeline.last());
-            landings.add(&timeline, timeline.last(), Arc::clone(&landing));
-            LandingGuard { landing, others: Arc::downgrade(&landings) }
+            guard
         };
         let (first, second) = (guard(1), guard(2));
         drop(second);
