@@ -23,16 +23,14 @@ pub(crate) fn sort_copies<T>(slots: &mut [u32], slab: &Slab<T>) {
 }
 
 /// As [`sort_copies`], where the copies of each stream, told by `owners`, stand together in order.
-pub(crate) fn sort_runs(slots: &mut [u32], owners: &[u32], places: &mut Vec<u64>, sorted: &mut Vec<u32>) {
+pub(crate) fn sort_runs(slots: &mut [u32], owners: &[u32], room: &mut Vec<(u32, u32, u32)>) {
     if owners.is_sorted() {
         return;
     }
-    places.clear();
-    places.extend(owners.iter().zip(0u64..).map(|(&owner, place)| u64::from(owner) << 32 | place));
-    places.sort_unstable();
-    sorted.clear();
-    sorted.extend(places.iter().map(|&place| slots[(place & u64::from(u32::MAX)) as usize]));
-    slots.copy_from_slice(sorted);
+    room.clear();
+    room.extend(owners.iter().zip(0..).zip(&*slots).map(|((&owner, place), &slot)| (owner, place, slot)));
+    room.sort_unstable();
+    slots.iter_mut().zip(&*room).for_each(|(slot, &(.., sorted))| *slot = sorted);
 }
 
 /// Appends the extents of the copies in `range`, and says where they are.

@@ -192,9 +192,8 @@ pub(crate) struct Draft {
     slots: Vec<u32>,
     /// Whose the operations in `slots` are.
     owners: Vec<u32>,
-    /// Stream and place of each copy of a group, to sort.
-    places: Vec<u64>,
-    sorted: Vec<u32>,
+    /// Stream, place and slot of each copy of a group, to sort.
+    runs: Vec<(u32, u32, u32)>,
     /// Per wave, the first progress value at or after its end.
     values: Vec<u64>,
     /// Streams that have operations in it.
@@ -222,8 +221,7 @@ impl Draft {
             order: Vec::new(),
             slots: Vec::new(),
             owners: Vec::new(),
-            places: Vec::new(),
-            sorted: Vec::new(),
+            runs: Vec::new(),
             values: Vec::new(),
             touched: Vec::new(),
             waits: SmallVec::new(),
@@ -380,7 +378,7 @@ impl Draft {
             let slots = &mut self.slots[range.clone()];
             match group.scattered {
                 true => merge::sort_copies(slots, slab),
-                false => merge::sort_runs(slots, &self.owners[range], &mut self.places, &mut self.sorted),
+                false => merge::sort_runs(slots, &self.owners[range], &mut self.runs),
             }
         }
         slab.take_all(&self.slots, &mut out.operations, members);

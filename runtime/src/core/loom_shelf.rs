@@ -32,7 +32,7 @@ fn letting_go() {
         while let Some(list) = shelf.take_back() {
             drop(list);
         }
-        shelf.close(drop);
+        shelf.end_step(drop);
         // As the attendant: it looks until nothing is left anywhere.
         while !shelf.is_clear() {
             drop(shelf.take_back());

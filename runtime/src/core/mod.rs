@@ -3,8 +3,8 @@
 //! An operation first gets room ([`admission`]), takes its ticket and its place in one step ([`queue`]), is picked up by
 //! whoever holds the driver role ([`role`]), may carry its host data in a [`staging`] piece, and is reported done through the
 //! [`completion`] timeline of its stream, from where [`notice`] brings it to callbacks. [`lane`] hands submissions to threads,
-//! [`room`] tells those who wait for memory, [`shelf`] has what others may let go of. Nothing here knows devices, batches or ioctls; everything here is modelled by loom
-//! (`loom_*`), on these very types.
+//! [`room`] tells those who wait for memory, [`shelf`] has what others may let go of. Nothing here knows devices, batches or
+//! ioctls; everything here is modelled by loom (`loom_*`), on these very types.
 
 pub(crate) mod admission;
 pub(crate) mod completion;

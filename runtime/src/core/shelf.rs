@@ -98,7 +98,7 @@ impl<T> Shelf<T> {
     }
 
     /// The holder is through: until somebody comes by again, nothing is left here. What was emptied meanwhile goes to `reuse`.
-    pub(crate) fn close(&self, reuse: impl FnMut(Vec<T>)) {
+    pub(crate) fn end_step(&self, reuse: impl FnMut(Vec<T>)) {
         if self.wanted.load(Ordering::Relaxed) {
             self.wanted.store(false, Ordering::Relaxed);
             self.content.lock().empty.drain(..).for_each(reuse);
@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(shelf.leave(vec![1]), Err(vec![1]));
         shelf.help(|_| panic!("there is nothing to help with"));
         assert_eq!(shelf.leave(vec![1, 2]), Ok(()));
-        shelf.close(|_| panic!("nothing was emptied"));
+        shelf.end_step(|_| panic!("nothing was emptied"));
         assert_eq!(shelf.leave(vec![3]), Err(vec![3]), "nobody has come by since");
         assert_eq!(shelf.take_back(), Some(vec![1, 2]));
         assert_eq!(shelf.take_back(), None);
@@ -142,7 +142,7 @@ mod tests {
         let mut emptied = 0;
         assert_eq!(shelf.take_back(), Some(vec![1, 10]));
         while shelf.take_back().is_some() {}
-        shelf.close(|list| emptied += u32::from(list.is_empty()));
+        shelf.end_step(|list| emptied += u32::from(list.is_empty()));
         assert!(shelf.is_clear() && emptied == 1);
     }
 }

@@ -198,8 +198,8 @@ fn look(engine: &Engine) -> Look {
         } else if state.is_idle() {
             // A broken state has lost count, and takes nothing in.
             let drained = || state.broken || engine.admission.is_drained() || mutated(Mutation::EndForgetsWhoEnters);
-            let drained = || drained() && engine.retiring.is_clear();
-            if engine.is_closing() && drained() { Look::Over } else { Look::Nothing }
+            let over = engine.is_closing() && drained() && engine.retiring.is_clear();
+            if over { Look::Over } else { Look::Nothing }
         } else {
             // While a thread submits, it is the one who goes on: until the end of a nap is soon enough for this one.
             let other = if state.is_submitting() { Nanos::MAX } else { engine.now() };

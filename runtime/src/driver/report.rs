@@ -119,6 +119,6 @@ impl State {
             loss::drop_operations(&mut operations);
             self.scheduler.give_back(operations);
         }
-        engine.retiring.close(|emptied| self.scheduler.give_back(emptied));
+        engine.retiring.end_step(|emptied| self.scheduler.give_back(emptied));
     }
 }

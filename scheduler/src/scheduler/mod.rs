@@ -51,8 +51,7 @@ pub use complete::ImpossibleProgress;
 ///    lost, and the operations in that batch are the caller's.
 /// 2. [`handle_progress`](Self::handle_progress) for queues whose fence has moved; then
 ///    [`poll_completion`](Self::poll_completion), [`poll_room`](Self::poll_room) and
-///    [`poll_retired`](Self::poll_retired) until they have no more. As
-///    progress makes room, go on with 1.
+///    [`poll_retired`](Self::poll_retired) until they have no more. As progress makes room, go on with 1.
 /// 3. Nothing more to do: sleep until `poll_timeout`, the next progress or the next input.
 ///
 /// Every `handle_*` call makes earlier answers of `poll_*` old.

@@ -348,6 +348,36 @@ fn a_wait_means_the_latest_record_before_it() {
 }
 
 #[test]
+fn room_is_told_by_stream_and_batches_retire_in_their_order_also_where_the_device_is_lost() {
+    let room = |bench: &mut Bench| {
+        let mut room: Vec<_> = core::iter::from_fn(|| bench.scheduler.poll_room()).collect();
+        room.sort_unstable();
+        room
+    };
+    let mut bench = Bench::new(Config::default());
+    let batch = |bench: &mut Bench, streams: &[u32]| {
+        for &stream in streams {
+            bench.launch(stream);
+        }
+        bench.scheduler.handle_drain(bench.now);
+        bench.submit().expect("drain")
+    };
+    let (first, second) = (batch(&mut bench, &[0, 1, 0]), batch(&mut bench, &[0]));
+    assert_eq!(room(&mut bench), [], "nothing is complete");
+    assert_eq!(first.queue, second.queue, "the stream has work in flight there");
+    bench.reach(first.queue, second.fence);
+    assert_eq!(room(&mut bench), [(StreamId(0), 3), (StreamId(1), 1)]);
+    assert_eq!(room(&mut bench), []);
+    let mut retired = Vec::new();
+    bench.scheduler.poll_retired(&mut retired);
+    assert_eq!(retired.last(), Some(&4), "{retired:?}");
+    assert_eq!(retired.len(), 4);
+    batch(&mut bench, &[2]);
+    assert_eq!(bench.scheduler.handle_device_lost(), [5]);
+    assert_eq!(room(&mut bench), [], "what is given back is the caller's");
+}
+
+#[test]
 fn declared_accesses_share_waves_and_adjacent_copies_merge() {
     let mut bench = Bench::new(Config::default());
     for part in 0..4 {

@@ -135,10 +135,10 @@ impl Queue {
     /// How far it has come by its events; asks the driver. Called inside the context.
     pub fn look_at_events(&self) -> Result<u64, Refusal> {
         let mut marks = self.marks();
-        // Behind everything that was submitted, as far as it is in the stream: the next look finds it complete some time.
-        let submitted = self.submitted.load(Ordering::Acquire).min(marks.noted());
-        if submitted > self.completed() {
-            let _recorded = marks.event_for(&self.context, self.stream, submitted)?;
+        // Behind everything that is in the stream as a whole: the next look finds it complete some time.
+        let last = marks.noted();
+        if last > self.completed() {
+            let _recorded = marks.event_for(&self.context, self.stream, last)?;
         }
         let reached = marks.completed(&self.context)?;
         drop(marks);
