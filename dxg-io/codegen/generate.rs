@@ -18,8 +18,9 @@ pub fn files(facts: &Facts) -> Result<Vec<(String, String)>, String> {
     let uses = facts.uses();
     let mut files = Vec::new();
     let mut types = Vec::new();
+    let mut of_topic = Vec::new();
     for topic in TOPICS {
-        let mut body = String::new();
+        let (mut body, first) = (String::new(), types.len());
         for name in topic.structs {
             let facts_of = structs.iter().find(|s| s.name == *name);
             let facts_of = facts_of.ok_or_else(|| format!("the facts have no struct {name} (topic {})", topic.name))?;
@@ -29,6 +30,7 @@ pub fn files(facts: &Facts) -> Result<Vec<(String, String)>, String> {
             }
         }
         files.push((format!("src/sys/structs_{}.rs", topic.name), struct_file(topic.title, topic.name, &body)));
+        of_topic.push(first..types.len());
     }
     if let Some(lost) = structs.iter().find(|s| !TOPICS.iter().any(|t| t.structs.contains(&s.name.as_str()))) {
         return Err(format!("no topic lists the struct {}", lost.name));
@@ -38,7 +40,7 @@ pub fn files(facts: &Facts) -> Result<Vec<(String, String)>, String> {
     files.push(("src/sys/ioctls.rs".into(), ioctls(facts)));
     files.push(("src/sys/mod.rs".into(), module()));
     files.push(("include/dxg.h".into(), header::text(facts, &types)));
-    files.extend(layout::files(facts, &types));
+    files.extend(layout::files(facts, &types, &of_topic));
     Ok(files)
 }
 
