@@ -4,19 +4,19 @@
 use super::*;
 
 mod bits;
-mod structs_basic;
 mod structs_adapter;
-mod structs_statistics;
-mod structs_device;
-mod structs_context;
-mod structs_allocation;
-mod structs_residency;
-mod structs_surface;
 mod structs_address;
+mod structs_allocation;
+mod structs_basic;
+mod structs_context;
+mod structs_device;
+mod structs_residency;
+mod structs_sharing;
+mod structs_statistics;
+mod structs_submit;
+mod structs_surface;
 mod structs_sync;
 mod structs_wait_signal;
-mod structs_submit;
-mod structs_sharing;
 mod values;
 
 pub use bits::bits;
