@@ -25,8 +25,11 @@ pub fn files(facts: &Facts, types: &[Type], of_topic: &[Range<usize>]) -> Vec<(S
     files.push(file("bits", "Bit fields", function("bits", "BitRow", bit_rows(types))));
     files.push(file("values", "Values of names, and sizes of enumerations", values(facts)));
     let mut joined = format!("//! The types as the compiler laid them out.\n{HEAD}use super::*;\n\nmod bits;\n");
-    for topic in TOPICS {
-        let _ = writeln!(joined, "mod structs_{};", topic.name);
+    // As rustfmt orders them.
+    let mut names: Vec<_> = TOPICS.iter().map(|topic| topic.name).collect();
+    names.sort_unstable();
+    for name in names {
+        let _ = writeln!(joined, "mod structs_{name};");
     }
     joined.push_str("mod values;\n\npub use bits::bits;\npub use values::{enum_sizes, values};\n\n");
     joined.push_str("#[rustfmt::skip]\npub fn types() -> Vec<TypeRow> {\n    let all = [\n");
