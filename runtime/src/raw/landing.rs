@@ -1,8 +1,8 @@
 //! Data on its way out to memory of a binding, which is brought there once, by whoever comes first: who waits for the copy, or the
 //! copy when it retires.
 //!
-//! Copies may go to the same memory one after the other, and retire in any order, on any thread. So whoever brings one brings those
-//! that were made before it and are complete first ([`Landings`]).
+//! Copies may go to the same memory one after the other, and retire in any order, on any thread. So whoever brings one brings all
+//! that are complete, in the order in which they were made ([`Landings`]).
 //!
 //! | part | who may touch it |
 //! |---|---|
@@ -10,7 +10,6 @@
 //! | `flight` of a [`Landing`] | any thread, behind its lock, which is held while its bytes are copied: another that comes waits until they are there |
 //! | `accepted` of a [`Landing`] | written once, by who enqueues the copy |
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
@@ -82,7 +81,7 @@ impl Landing {
 /// The landings of a context that are not over, in the order in which their copies were made.
 #[derive(Default)]
 pub struct Landings {
-    list: Mutex<VecDeque<Arc<Landing>>>,
+    list: Mutex<Vec<Arc<Landing>>>,
     left: AtomicUsize,
 }
 
@@ -95,7 +94,7 @@ impl Landings {
             // Those that nobody has asked for, and that have landed by themselves.
             list.retain(|landing| !landing.is_over());
         }
-        list.push_back(Arc::clone(&landing));
+        list.push(Arc::clone(&landing));
         self.left.store(list.len(), Ordering::Release);
         drop(list);
         (Arc::clone(&landing), LandingGuard { landing, others: Arc::downgrade(self) })
@@ -120,48 +119,24 @@ impl Landings {
 
     #[cold]
     fn settle_all(&self, abandon: bool) {
-        let complete = complete(self.list().iter().rev(), abandon);
-        finish(complete);
+        let can_finish = |landing: &Arc<Landing>| {
+            let deliver = landing.outcome().or_else(|| abandon.then_some(false))?;
+            Some((Arc::clone(landing), deliver))
+        };
+        // The last made is asked first: whatever was made before one that is complete is then seen to be.
+        let complete: Vec<_> = self.list().iter().rev().filter_map(can_finish).collect();
+        for (landing, deliver) in complete.into_iter().rev() {
+            // A landing that another thread brings just now is waited for.
+            // SAFETY: needed because of the contract of `finish`: it delivers what the timeline says is complete.
+            unsafe { landing.finish(deliver) };
+        }
         let mut list = self.list();
         list.retain(|landing| !landing.is_over());
         self.left.store(list.len(), Ordering::Release);
     }
 
-    /// Brings the data of complete copies up to this one.
-    fn settle_to(&self, last: &Arc<Landing>) {
-        let list = self.list();
-        let Some(place) = list.iter().position(|landing| Arc::ptr_eq(landing, last)) else { return };
-        let complete = complete(list.iter().take(place + 1).rev(), false);
-        drop(list);
-        finish(complete);
-        let mut list = self.list();
-        while list.front().is_some_and(|landing| landing.is_over()) {
-            list.pop_front();
-        }
-        self.left.store(list.len(), Ordering::Release);
-    }
-
-    fn list(&self) -> MutexGuard<'_, VecDeque<Arc<Landing>>> {
+    fn list(&self) -> MutexGuard<'_, Vec<Arc<Landing>>> {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Those that can be finished, and whether they deliver. `landings` begin with the last made, which is asked first: whatever was made
-/// before one that is complete is then seen to be.
-fn complete<'a>(landings: impl Iterator<Item = &'a Arc<Landing>>, abandon: bool) -> Vec<(Arc<Landing>, bool)> {
-    let outcome = |landing: &Arc<Landing>| {
-        let deliver = landing.outcome().or_else(|| abandon.then_some(false))?;
-        Some((Arc::clone(landing), deliver))
-    };
-    landings.filter_map(outcome).collect()
-}
-
-/// Finishes them, the first made first.
-fn finish(complete: Vec<(Arc<Landing>, bool)>) {
-    for (landing, deliver) in complete.into_iter().rev() {
-        // A landing that another thread brings just now is waited for.
-        // SAFETY: needed because of the contract of `finish`: it delivers what the timeline says is complete.
-        unsafe { landing.finish(deliver) };
     }
 }
 
@@ -178,9 +153,10 @@ impl Drop for LandingGuard {
             return;
         }
         if let Some(others) = self.others.upgrade() {
-            others.settle_to(&self.landing);
+            // All that is complete, in one pass: the other copies of its batch then find that nothing is left to be done.
+            others.settle();
         }
-        // One that failed, was never enqueued, or whose context is gone.
+        // One that was never enqueued, or whose context is gone.
         let deliver = self.landing.outcome().unwrap_or(false);
         // SAFETY: needed because of the contract of `finish`: it delivers what the timeline says is complete.
         unsafe { self.landing.finish(deliver) };
@@ -210,5 +186,29 @@ mod tests {
         drop(first);
         assert!(landings.is_empty());
         assert_eq!(memory, [2; 4]);
+    }
+
+    #[test]
+    fn the_first_of_a_batch_brings_what_is_complete_and_passes_by_what_is_not() {
+        let device = Device::builder().selector("software").parameters(Parameters::zero()).open().unwrap();
+        let (stream, x) = (device.stream().unwrap(), device.alloc::<u8>(4).unwrap());
+        stream.try_fill(&x, 1).unwrap().wait().unwrap();
+        let (timeline, landings, mut memory) = (Timeline::of(&stream), Arc::new(Landings::default()), [[0u8; 4]; 4]);
+        let add = |(value, to): (u8, &mut [u8; 4])| {
+            let mut piece = stream.inner.host.allocate(4).unwrap().unwrap();
+            piece.write(&[value; 4]);
+            landings.add(piece, to.as_mut_ptr())
+        };
+        let mut made: Vec<_> = (1..).zip(&mut memory).map(add).collect();
+        // The first is not even enqueued.
+        made[1..].iter().for_each(|(landing, _)| landing.accepted(timeline.clone(), timeline.last()));
+        drop(made.remove(2));
+        let over: Vec<_> = made.iter().map(|(landing, _)| landing.is_over()).collect();
+        assert_eq!(over, [false, true, true], "the others of its batch have nothing left to do");
+        assert_eq!(landings.list().len(), 1, "and are looked at no more");
+        drop(made);
+        assert_eq!(memory, [[0; 4], [2; 4], [3; 4], [4; 4]]);
+        landings.settle();
+        assert!(landings.is_empty());
     }
 }
