@@ -52,7 +52,7 @@ impl CostTable {
                 let time = COPY_BASE.saturating_add(len.saturating_mul(1000) / config.copy_bytes_per_us);
                 (time, time)
             }
-            Work::Record { .. } | Work::Wait { .. } | Work::Marker => (0, 0),
+            Work::Record { .. } | Work::Wait { .. } | Work::Hold | Work::Marker => (0, 0),
         }
     }
 

@@ -102,6 +102,9 @@ pub enum Work {
         /// Filled in by the scheduler: the record it refers to, where that is in another stream. Callers give `None`.
         source: Option<Point>,
     },
+    /// Holds everything behind it in its stream back until [`handle_release`](crate::Scheduler::handle_release) names it: for what
+    /// this scheduler does not see, such as a record in a stream of another one.
+    Hold,
     /// Does nothing; complete when everything before it in its stream is. With a [partial](AccessList::partial) list of
     /// accesses it is a barrier: nothing behind it in its stream runs beside anything before it.
     Marker,

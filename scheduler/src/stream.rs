@@ -20,6 +20,8 @@ pub(crate) enum Standing {
     Ready,
     /// Its first operation waits for a record that is not batched: in that record's list, counted nowhere.
     Blocked(Point),
+    /// Its first operation holds it back until it is released: in no list, counted nowhere.
+    Held,
 }
 
 /// How much is pending.

@@ -16,6 +16,7 @@ use crate::scheduler::Scheduler;
 use crate::scheduler::make::Source;
 use crate::scheduler::pick::Distance;
 use crate::slab::NIL;
+use crate::stream::Standing;
 
 /// Operations taken from one stream before the next has its turn: a batch cut by a cap then has the same depth of many
 /// streams rather than all of a few, which merges better and starves nobody. About a request or a layer.
@@ -41,6 +42,8 @@ enum Turn {
     Full(FlushReason),
     /// Held back by the record in this slot.
     Blocked(Point, u32),
+    /// Held back until it is released.
+    Held,
     /// To be taken up on another queue.
     Moved(u16),
 }
@@ -235,6 +238,7 @@ impl<T> Scheduler<T> {
         match turn {
             Turn::Blocked(on, slot) => self.block(index, on, slot),
             Turn::Moved(to) => self.move_stream(index, to),
+            Turn::Held => self.streams[index as usize].standing = Standing::Held,
             Turn::Over | Turn::Empty | Turn::Full(_) => {}
         }
     }
@@ -242,7 +246,8 @@ impl<T> Scheduler<T> {
     /// Whether what comes next in a stream costs the device nothing, but may let others go on.
     fn waits_or_records(&self, index: u32) -> bool {
         let head = self.streams[index as usize].head;
-        head != NIL && matches!(self.slab.operation(head).work, Work::Wait { .. } | Work::Record { .. } | Work::Marker)
+        let free = |work: &Work| matches!(work, Work::Wait { .. } | Work::Hold | Work::Record { .. } | Work::Marker);
+        head != NIL && free(&self.slab.operation(head).work)
     }
 
     /// The wave at which a stream would have to start so that its next kernel merges with what is in the batch.
@@ -281,7 +286,7 @@ impl<T> Scheduler<T> {
             }
             ahead = self.slab.ask_for_next(ahead);
             let operation = self.slab.operation(slot);
-            let (work, bytes) = (operation.work, operation.bytes);
+            let (work, bytes, ticket) = (operation.work, operation.bytes, operation.ticket.0);
             let in_batch = &self.streams[index as usize].in_batch;
             if in_batch.epoch == self.epoch && in_batch.used && in_batch.wave + 1 >= place.end {
                 return Turn::Over;
@@ -299,6 +304,9 @@ impl<T> Scheduler<T> {
                 if to != queue {
                     return Turn::Moved(to);
                 }
+            }
+            if work == Work::Hold && !self.released.remove(&(index, ticket)) {
+                return Turn::Held;
             }
             let is_launch = matches!(work, Work::Launch { .. });
             let mut earliest = if is_launch { place.launches } else { place.start };

@@ -29,7 +29,7 @@ impl<T> Scheduler<T> {
         queue.pending_load = queue.pending_load.saturating_add(size.load);
         match stream.standing {
             Standing::Ready => queue.ready.add(size),
-            Standing::Blocked(_) => {}
+            Standing::Blocked(_) | Standing::Held => {}
             Standing::Empty => self.enlist(index, false),
         }
     }
@@ -137,7 +137,7 @@ impl<T> Scheduler<T> {
                 stream.flush_until = stream.flush_until.max(ticket);
             }
             match stream.standing {
-                Standing::Empty => return,
+                Standing::Empty | Standing::Held => return,
                 Standing::Blocked(on) => at = on,
                 Standing::Ready => {
                     let queue = &mut self.queues[usize::from(stream.queue)];

@@ -10,7 +10,7 @@ mod gather;
 mod make;
 mod pick;
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use crate::batch::{Batch, QueueId};
@@ -101,6 +101,8 @@ pub struct Scheduler<T> {
     device_mark: Watermark,
     last_ticket: u64,
     draining: bool,
+    /// Holds that were released before it was their turn: stream and ticket.
+    released: BTreeSet<(u32, u64)>,
     lost: bool,
     pending: u32,
     in_flight: u32,
@@ -143,6 +145,7 @@ impl<T> Scheduler<T> {
             device_mark: Watermark::new(),
             last_ticket: 0,
             draining: false,
+            released: BTreeSet::new(),
             lost: false,
             pending: 0,
             in_flight: 0,
@@ -314,6 +317,20 @@ impl<T> Scheduler<T> {
         }
     }
 
+    /// What a [`Work::Hold`] has waited for has come to pass: the stream goes on, at once or when it comes to the operation. May be
+    /// told in any order, once the operation is accepted.
+    pub fn handle_release(&mut self, now: Nanos, stream: StreamId, ticket: Ticket) {
+        self.advance(now);
+        let Some(state) = self.streams.get(stream.0 as usize) else { return };
+        if self.lost || ticket.0 <= state.batched || ticket.0 > state.accepted {
+            return;
+        }
+        self.released.insert((stream.0, ticket.0));
+        if state.standing == Standing::Held && self.slab.operation(state.head).ticket == ticket {
+            self.enlist(stream.0, false);
+        }
+    }
+
     /// Everything accepted in the stream goes out as soon as there is room.
     pub fn handle_flush(&mut self, now: Nanos, stream: StreamId) {
         self.advance(now);
@@ -367,7 +384,7 @@ impl<T> Scheduler<T> {
             if let Some(operation) = &mut node.operation {
                 operation.work = match operation.work {
                     Work::Record { event, .. } => Work::Record { event, timed: false },
-                    wait @ Work::Wait { .. } => wait,
+                    wait @ (Work::Wait { .. } | Work::Hold) => wait,
                     _ => Work::Marker,
                 };
             }
@@ -399,6 +416,7 @@ impl<T> Scheduler<T> {
         for stream in &mut self.streams {
             *stream = Stream { completed: stream.completed, reported: stream.reported, ..Stream::new() };
         }
+        self.released.clear();
         self.active = 0;
         self.pending = 0;
         self.in_flight = 0;

@@ -142,7 +142,7 @@ impl<T> Scheduler<T> {
                 let blocked = mem::replace(&mut node.other, NIL);
                 self.unblock(blocked);
             }
-            Work::Wait { .. } | Work::Marker => {}
+            Work::Wait { .. } | Work::Hold | Work::Marker => {}
         }
     }
 }

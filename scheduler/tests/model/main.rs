@@ -90,6 +90,8 @@ struct World<'a> {
     cancelled: Vec<bool>,
     batched: Vec<bool>,
     retired: Vec<bool>,
+    /// Accepted holds that were not released.
+    held: Vec<usize>,
     /// Polled and not yet submitted.
     unsubmitted: VecDeque<Batch<usize>>,
     queues: Vec<VecDeque<Running>>,
@@ -124,6 +126,7 @@ impl<'a> World<'a> {
             cancelled: vec![false; ops.len()],
             batched: vec![false; ops.len()],
             retired: vec![false; ops.len()],
+            held: Vec::new(),
             unsubmitted: VecDeque::new(),
             queues: (0..queues).map(|_| VecDeque::new()).collect(),
             progress: vec![0; queues],
@@ -150,6 +153,9 @@ impl<'a> World<'a> {
             let Err(rejected) = self.scheduler.handle_operation(self.now, operation) else {
                 let outstanding = self.scheduler.outstanding();
                 assert!(outstanding <= self.scheduler.config().device_bound.high, "{outstanding} outstanding");
+                if op.work == Work::Hold {
+                    self.held.push(index);
+                }
                 return;
             };
             assert!(matches!(rejected.reason, RejectReason::StreamFull | RejectReason::DeviceFull), "{rejected}");
@@ -161,7 +167,8 @@ impl<'a> World<'a> {
 
     /// Something random happens.
     fn shake(&mut self) {
-        match self.dice.roll(16) {
+        match self.dice.roll(17) {
+            16 => _ = self.release(),
             0..=2 => _ = self.poll(),
             3 | 4 => _ = self.submit(),
             5..=7 => _ = self.run_wave(),
@@ -184,9 +191,10 @@ impl<'a> World<'a> {
 
     /// One step nearer to the end, if there is any to take.
     fn go_on(&mut self) {
-        let kinds: [fn(&mut Self) -> bool; 4] = [Self::poll, Self::submit, Self::run_wave, Self::report];
-        let first = self.dice.roll(4);
-        if (first..first + 4).any(|at| kinds[at % 4](self)) {
+        let kinds: [fn(&mut Self) -> bool; 5] =
+            [Self::poll, Self::submit, Self::run_wave, Self::report, Self::release];
+        let first = self.dice.roll(5);
+        if (first..first + 5).any(|at| kinds[at % 5](self)) {
             return;
         }
         let at = self.scheduler.poll_timeout().expect("work is left, nothing is in flight, and no time would help");
@@ -282,6 +290,7 @@ impl<'a> World<'a> {
             let index = operation.payload;
             assert!(!std::mem::replace(&mut self.batched[index], true), "operation {index} twice");
             let op = &self.ops[index];
+            assert!(!self.held.contains(&index), "hold {index} goes before it was released");
             let cancelled = match (operation.work, op.work) {
                 (Work::Wait { source, .. }, Work::Wait { .. }) => {
                     assert_eq!(source.map(|point| point.ticket.0 as usize - 1), op.source, "CUDA's meaning of a wait");
@@ -295,6 +304,17 @@ impl<'a> World<'a> {
             };
             self.cancelled[index] = cancelled;
         }
+    }
+
+    /// Releases any of the holds.
+    fn release(&mut self) -> bool {
+        if self.held.is_empty() {
+            return false;
+        }
+        let index = self.held.swap_remove(self.dice.roll(self.held.len()));
+        let stream = StreamId(self.ops[index].stream as u32);
+        self.scheduler.handle_release(self.now, stream, Ticket(index as u64 + 1));
+        true
     }
 
     fn submit(&mut self) -> bool {

@@ -16,6 +16,7 @@ pub enum Step {
     Record { stream: u8, event: u8, timed: bool },
     Wait { stream: u8, event: u8 },
     Marker { stream: u8 },
+    Hold { stream: u8 },
     Reset { stream: u8 },
 }
 
@@ -33,6 +34,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         3 => (b(), b(), flag()).prop_map(|(stream, event, timed)| Step::Record { stream, event, timed }),
         3 => (b(), b()).prop_map(|(stream, event)| Step::Wait { stream, event }),
         1 => b().prop_map(|stream| Step::Marker { stream }),
+        1 => b().prop_map(|stream| Step::Hold { stream }),
         1 => b().prop_map(|stream| Step::Reset { stream }),
     ]
 }
@@ -159,6 +161,9 @@ impl Writer {
             Step::Marker { stream } => {
                 self.push(usize::from(stream) % STREAMS, Work::Marker, Hazard::Ordered, vec![], vec![]);
             }
+            Step::Hold { stream } => {
+                self.push(usize::from(stream) % STREAMS, Work::Hold, Hazard::Ordered, vec![], vec![]);
+            }
             Step::Reset { stream } => self.resets.push((self.ops.len(), usize::from(stream) % STREAMS)),
         }
     }
@@ -181,6 +186,6 @@ pub fn execute(memory: &mut [u64], index: usize, op: &Op) {
             }
         }
         Work::Fill { .. } => op.writes.iter().for_each(|&cell| memory[cell] = index as u64 + 1000),
-        Work::Record { .. } | Work::Wait { .. } | Work::Marker => {}
+        Work::Record { .. } | Work::Wait { .. } | Work::Hold | Work::Marker => {}
     }
 }
