@@ -22,6 +22,7 @@ use crate::module::{Module, ModuleSource};
 use crate::open::DeviceBuilder;
 use crate::pod::Pod;
 use crate::selector::Selector;
+use crate::shards::Shards;
 use crate::stats::{MemoryInfo, Stats};
 use crate::stream::{Priority, Stream, StreamBuilder};
 
@@ -80,7 +81,9 @@ pub(crate) fn cannot_launch(what: &str, tag: DeviceTag) -> Error {
 /// What all handles of a device share. Operations in flight hold none of it, so it ends with the last handle.
 pub(crate) struct DeviceShared {
     pub(crate) tag: DeviceTag,
+    /// The first of its shards, and what is about the whole device.
     pub(crate) engine: Arc<Engine>,
+    pub(crate) shards: Shards,
     pub(crate) host: Arc<HostMemory>,
     pub(crate) times: Arc<TimeStamps>,
     pool: MemoryPool,
@@ -122,6 +125,24 @@ impl Retiring {
 }
 
 impl DeviceShared {
+    /// The shard of a stream.
+    pub(crate) fn engine_of(&self, stream: &StreamShared) -> &Arc<Engine> {
+        self.shards.of(stream.shard).unwrap_or(&self.engine)
+    }
+
+    /// What all shards have counted.
+    pub(crate) fn stats(&self) -> Stats {
+        self.shards.iter().fold(Stats::default(), |sum, engine| sum.and(&engine.stats()))
+    }
+
+    fn set_settings(&self, settings: Settings) {
+        self.shards.set_settings(settings);
+    }
+
+    fn close(&self) {
+        self.shards.close();
+    }
+
     pub(crate) fn info(&self) -> &DeviceInfo {
         self.engine.backend.info()
     }
@@ -215,7 +236,7 @@ impl Drop for DeviceShared {
             leaving.leave(self);
         }
         // Nothing is waited for: the engine completes what was accepted, and ends by itself.
-        self.engine.close();
+        self.close();
     }
 }
 
@@ -280,11 +301,17 @@ impl Device {
         crate::open::enumerate()
     }
 
-    pub(crate) fn over(backend: Arc<dyn Backend>, settings: Settings, attendant: Place) -> Result<Device> {
+    /// `full`: streams of each shard before another is opened, where that is not as usual.
+    pub(crate) fn over(
+        backend: Arc<dyn Backend>,
+        settings: Settings,
+        attendant: Place,
+        full: Option<usize>,
+    ) -> Result<Device> {
         let tag = DeviceTag::new(backend.info().selector);
-        let engine = Engine::start(Arc::clone(&backend), settings, attendant)?;
+        let engine = Engine::start(Arc::clone(&backend), settings, attendant.clone())?;
         let host =
-            match HostMemory::new(Arc::clone(&backend), settings.limits.staging_bytes, Arc::clone(&engine.memory)) {
+            match HostMemory::new(Arc::clone(&backend), settings.limits.staging_bytes, Arc::clone(engine.memory())) {
                 Ok(host) => host,
                 Err(error) => {
                     // Nobody else ends the thread that has just begun.
@@ -302,6 +329,7 @@ impl Device {
         let shared = DeviceShared {
             tag,
             leaving,
+            shards: Shards::new(&engine, &settings, full, attendant),
             engine,
             times: TimeStamps::new(Arc::clone(&host)),
             host,
@@ -375,9 +403,9 @@ impl Device {
     /// Waits for everything accepted so far, on all streams. Reports the first failure it finds, and waits for the others
     /// nevertheless.
     pub async fn synchronize(&self) -> Result<()> {
-        let engine = &self.shared.engine;
         let mut first = Ok(());
         for (stream, last) in self.accepted() {
+            let engine = self.shared.engine_of(&stream);
             let mut waiting = Waiting::default();
             first = first.and(poll_fn(|cx| engine.poll_at_once(&stream, last, &mut waiting, cx)).await);
         }
@@ -388,7 +416,7 @@ impl Device {
     pub fn synchronize_blocking(&self) -> Result<()> {
         let mut first = Ok(());
         for (stream, last) in self.accepted() {
-            first = first.and(self.shared.engine.wait_until(&stream, last, None).unwrap_or(Ok(())));
+            first = first.and(self.shared.engine_of(&stream).wait_until(&stream, last, None).unwrap_or(Ok(())));
         }
         first
     }
@@ -405,7 +433,7 @@ impl Device {
 
     /// What the device has done so far.
     pub fn stats(&self) -> Stats {
-        self.shared.engine.stats()
+        self.shared.stats()
     }
 
     /// What memory it holds.
@@ -438,7 +466,7 @@ impl Device {
     pub fn set_limits(&self, limits: Limits) -> Result<()> {
         let now = self.shared.engine.settings();
         self.shared.opened.check_change(&limits)?;
-        self.shared.engine.set_settings(Settings { limits, ..now });
+        self.shared.set_settings(Settings { limits, ..now });
         Ok(())
     }
 
@@ -451,21 +479,24 @@ impl Device {
     pub fn set_policy(&self, policy: Policy) -> Result<()> {
         policy.check()?;
         let now = self.shared.engine.settings();
-        self.shared.engine.set_settings(Settings { policy, ..now });
+        self.shared.set_settings(Settings { policy, ..now });
         Ok(())
     }
 
     /// Ends the device: accepts nothing more, completes what was accepted, and closes it. Later calls on it, and on whatever
     /// belongs to it, fail with [`Error::ShutDown`]; completions keep their outcomes. Calling it again does nothing more.
     pub async fn shutdown(&self) {
-        self.shared.engine.close();
-        self.shared.engine.closed().await;
+        self.shared.close();
+        for engine in self.shared.shards.iter() {
+            engine.closed().await;
+        }
     }
 
     /// As [`Device::shutdown`], blocking the thread, but no longer than `limit`; whether the device has closed.
     pub fn shutdown_blocking(&self, limit: Duration) -> bool {
-        self.shared.engine.close();
-        self.shared.engine.wait_closed(limit)
+        self.shared.close();
+        let begun = Instant::now();
+        self.shared.shards.iter().all(|engine| engine.wait_closed(limit.saturating_sub(begun.elapsed())))
     }
 
     /// Whether two handles are the same open device.

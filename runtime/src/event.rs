@@ -128,7 +128,9 @@ impl Event {
         let next = Recorded { stream: Arc::clone(stream), ticket, time };
         let previous = {
             let mut latest = self.latest();
-            if latest.as_ref().is_some_and(|known| known.ticket > ticket) {
+            // Tickets of two shards say nothing of an order.
+            let later = |known: &Recorded| known.stream.shared.shard == stream.shared.shard && known.ticket > ticket;
+            if latest.as_ref().is_some_and(later) {
                 return;
             }
             latest.replace(next)
@@ -154,8 +156,32 @@ impl Event {
         tag.check("event", self.core.tag)?;
         let mut keep = KeepAlive::new();
         keep.push(Keep::Shared(Arc::clone(&self.core.number) as _));
-        Ok(Request::wait(self.core.number.id, keep).into())
+        Ok(Ready { request: Request::wait(self.core.number.id, keep), after: After::Waits(self.clone()) })
     }
+
+    /// Where the latest record is, for a wait in this stream.
+    pub(crate) fn elsewhere(&self, stream: &StreamCore) -> Elsewhere {
+        let latest = self.latest();
+        let Some(recorded) = latest.as_ref() else { return Elsewhere::Nothing };
+        let (source, ticket) = (&recorded.stream, recorded.ticket);
+        if source.shared.shard == stream.shared.shard {
+            return Elsewhere::Nothing;
+        }
+        match source.shared.timeline.outcome(ticket) {
+            Some(Ok(())) => Elsewhere::Done,
+            _ => Elsewhere::Recorded(Arc::clone(source), ticket),
+        }
+    }
+}
+
+/// What a wait finds in other shards than its own.
+pub(crate) enum Elsewhere {
+    /// Nothing: the latest record is in its shard, or there is none.
+    Nothing,
+    /// A record that is complete.
+    Done,
+    /// A record under way, or failed.
+    Recorded(Arc<StreamCore>, u64),
 }
 
 /// A record that is being enqueued.
@@ -188,6 +214,7 @@ impl Stream {
     }
 
     /// Makes everything accepted from now on wait, on the device, for the latest record of the event; waits for room if need be.
+    /// From one [shard](crate::Limits::shards) to another the host lets it go on.
     ///
     /// An event that was never recorded is no wait.
     pub async fn wait(&self, event: &Event) -> Result<Completion> {

@@ -31,8 +31,8 @@ const LOOK: Duration = Duration::from_micros(200);
 /// Processes of a drawing begin here: above all that the system numbers.
 const FIRST_PROCESS: u32 = 16 << 20;
 /// Numbers of drawn processes for each process of the system, and for each of its devices.
-const PER_PROCESS: u32 = 128;
-const PER_DEVICE: u32 = 8;
+const PER_PROCESS: u32 = 512;
+const PER_DEVICE: u32 = 32;
 
 /// What is written when the device ends.
 pub(crate) struct Leaving {

@@ -94,6 +94,7 @@ pub mod ptx;
 pub mod raw;
 mod request;
 mod selector;
+mod shards;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod stats;

@@ -144,6 +144,11 @@ pub struct Limits {
     pub ring_bytes: u32,
     /// Hardware queues that streams are spread over, 32 at most. *At opening.*
     pub hardware_queues: u16,
+    /// Shards of a `cuda` device, at most; 0: as many as suit the machine. Streams beyond the first 64 are divided among them, and each
+    /// has a scheduler, a driver role and hardware queues of its own, so that many tasks are not held up by what one core can hand
+    /// over. Within a shard the device itself lets streams wait for each other's events; from one shard to another the host does,
+    /// which takes some 10 µs more. *At opening.*
+    pub shards: u16,
     /// Memory for host data on its way to or from the device. *At opening.*
     pub staging_bytes: u64,
     /// Device memory is taken from the driver in chunks of this size. *At opening.*
@@ -155,6 +160,9 @@ pub struct Limits {
     /// it. *At opening.*
     pub pinned_bytes: u64,
 }
+
+/// Shards of one device, at most.
+pub(crate) const SHARDS_MAX: usize = 4;
 
 /// As long as the driver lets work run (2 s), many times over, and as long as it tries a full message ring (10 s), thrice.
 pub(crate) const SILENCE_TIME: Duration = Duration::from_secs(30);
@@ -174,6 +182,7 @@ impl Default for Limits {
             device_operations: bound(config.device_bound),
             ring_bytes: config.ring_budget_bytes,
             hardware_queues: config.queues,
+            shards: 0,
             staging_bytes: 32 << 20,
             memory_chunk_bytes: 64 << 20,
             silence_time: SILENCE_TIME,
@@ -212,6 +221,7 @@ impl Limits {
                 expected: format!("it must be at most {most}").into(),
             })
         };
+        at_most("limit shards", self.shards.into(), SHARDS_MAX as u64)?;
         at_most("limit hardware_queues", self.hardware_queues.into(), dxg_scheduler::Config::QUEUES_MAX.into())?;
         at_most("limit device_operations", self.device_operations.high.into(), DEVICE_OPERATIONS_MAX.into())?;
         at_most("limit staging_bytes", self.staging_bytes, STAGING_BYTES_MAX)?;
@@ -231,6 +241,7 @@ impl Limits {
         next.check()?;
         let fixed = [
             ("hardware_queues", u64::from(self.hardware_queues), u64::from(next.hardware_queues)),
+            ("shards", u64::from(self.shards), u64::from(next.shards)),
             ("staging_bytes", self.staging_bytes, next.staging_bytes),
             ("memory_chunk_bytes", self.memory_chunk_bytes, next.memory_chunk_bytes),
             ("pinned_bytes", self.pinned_bytes, next.pinned_bytes),
@@ -288,7 +299,7 @@ mod tests {
     #[test]
     fn default_limits_are_valid_and_impossible_ones_are_not() {
         Limits::default().check().unwrap();
-        let change: [fn(&mut Limits); 7] = [
+        let change: [fn(&mut Limits); 8] = [
             |l| l.batch_operations = 0,
             |l| l.stream_operations = Bound::new(0, 0),
             |l| l.device_operations = Bound::new(4, 4),
@@ -296,6 +307,7 @@ mod tests {
             |l| l.hardware_queues = 0,
             |l| l.hardware_queues = 33,
             |l| l.staging_bytes = 0,
+            |l| l.shards = 5,
         ];
         for change in change {
             let mut limits = Limits::default();

@@ -49,6 +49,7 @@ pub struct DeviceBuilder {
     policy: Option<Policy>,
     limits: Limits,
     attendant: Place,
+    streams_of_a_shard: Option<usize>,
     middleware: Option<Middleware>,
     cuda: CudaChoice,
 }
@@ -173,6 +174,13 @@ impl DeviceBuilder {
         self
     }
 
+    /// How many streams each shard has before another is opened, for tests.
+    #[doc(hidden)]
+    pub fn streams_of_a_shard(mut self, streams: usize) -> Self {
+        self.streams_of_a_shard = Some(streams);
+        self
+    }
+
     /// Opens the device.
     pub fn open(self) -> Result<Device> {
         self.limits.check()?;
@@ -196,8 +204,8 @@ impl DeviceBuilder {
         let _span = open_span(selector, policy).entered();
         let builder = if selector.kind() == DeviceKind::Cuda { self.wide() } else { self };
         let settings = Settings { policy, limits: builder.limits };
-        let attendant = builder.attendant.clone();
-        Device::over(builder.backend(selector)?, settings, attendant)
+        let (attendant, full) = (builder.attendant.clone(), builder.streams_of_a_shard);
+        Device::over(builder.backend(selector)?, settings, attendant, full)
     }
 
     /// With the batches of a CUDA device, where the limits are as they were.
@@ -213,20 +221,20 @@ impl DeviceBuilder {
     /// `cuda` if it is usable, else `software`; never `dxg`, which cannot launch.
     fn open_preferred(self, policy: Policy) -> Result<Device> {
         let settings = Settings { policy, limits: self.limits };
-        let attendant = self.attendant.clone();
+        let (attendant, full) = (self.attendant.clone(), self.streams_of_a_shard);
         if cuda::count(self.cuda.library.clone()).is_ok() {
             let selector = Selector::new(DeviceKind::Cuda, 0);
             let _span = open_span(selector, policy).entered();
             let wide = self.clone().wide();
             let settings = Settings { policy, limits: wide.limits };
             match wide.backend(selector) {
-                Ok(backend) => return Device::over(backend, settings, attendant),
+                Ok(backend) => return Device::over(backend, settings, attendant, full),
                 Err(error) => tracing::warn!(%error, "the GPU is not usable; opening the software device"),
             }
         }
         let selector = Selector::new(DeviceKind::Software, 0);
         let _span = open_span(selector, policy).entered();
-        Device::over(self.backend(selector)?, settings, attendant)
+        Device::over(self.backend(selector)?, settings, attendant, full)
     }
 
     fn backend(self, selector: Selector) -> Result<Arc<dyn Backend>> {

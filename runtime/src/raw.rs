@@ -92,6 +92,12 @@ impl Prepared {
         Prepared { ready: ready.into(), landing: None }
     }
 
+    /// Makes it an operation of this stream's shard.
+    fn place(&mut self, core: &StreamCore) {
+        let ready = std::mem::replace(&mut self.ready, Request::marker().into());
+        self.ready = ready.placed(core);
+    }
+
     /// The landing of its data, if it brings any.
     pub fn landing(&self) -> Option<Arc<Landing>> {
         self.landing.clone()
@@ -305,7 +311,8 @@ fn push(
 /// Enqueues one operation, and gives its sequence number. Where there is no room: waits for it, or says so.
 pub fn enqueue(stream: &Stream, prepared: Prepared, wait: bool) -> Result<u64, TryError> {
     let core = &stream.inner.core;
-    let Prepared { ready: Ready { request, after }, landing } = prepared;
+    let Prepared { ready, landing } = prepared;
+    let Ready { request, after } = ready.placed(core);
     let ticket = entry(core, wait)?.push(|ticket| {
         if let Some(landing) = &landing {
             landing.accepted(Timeline(Arc::clone(core)), ticket);
@@ -406,6 +413,9 @@ pub fn free_host_after(device: &Device, host: HostBuffer<u8>, streams: &[&Stream
 pub fn accepted(device: &Device) -> Vec<(Timeline, u64)> {
     let engine = &device.shared().engine;
     let streams = engine.streams().into_iter();
-    let timelines = streams.map(|shared| Timeline(Arc::new(StreamCore { engine: Arc::clone(engine), shared })));
+    let timelines = streams.map(|shared| {
+        let engine = Arc::clone(device.shared().engine_of(&shared));
+        Timeline(Arc::new(StreamCore { engine, shared }))
+    });
     timelines.map(|timeline| (timeline.clone(), timeline.latest())).filter(|(_, last)| *last > 0).collect()
 }

@@ -13,8 +13,9 @@ use crate::args::{Args, Slot, access_words, needed_flag};
 use crate::backend::LoadedKernel;
 use crate::buffer::BufferSlice;
 use crate::device::{DeviceTag, cannot_launch};
+use crate::driver::Hold;
 use crate::error::{Error, Result};
-use crate::event::Record;
+use crate::event::{Elsewhere, Event, Record};
 use crate::grid::Grid;
 use crate::host_buffer::Reservation;
 use crate::info::{DeviceInfo, MAX_ARGUMENT_BYTES};
@@ -37,6 +38,19 @@ pub(crate) struct Ready {
     pub(crate) after: After,
 }
 
+impl Ready {
+    /// The same in this stream: a wait for what another shard does becomes a hold, which the host ends.
+    pub(crate) fn placed(self, stream: &StreamCore) -> Self {
+        let After::Waits(event) = &self.after else { return self };
+        let (request, after) = match event.elsewhere(stream) {
+            Elsewhere::Nothing => (self.request, After::Nobody),
+            Elsewhere::Done => (self.request.nothing(), After::Nobody),
+            Elsewhere::Recorded(source, ticket) => (self.request.hold(), After::Holds(source, ticket)),
+        };
+        Ready { request, after }
+    }
+}
+
 /// Whom to tell that an operation was accepted.
 pub(crate) enum After {
     Nobody,
@@ -44,12 +58,17 @@ pub(crate) enum After {
     Host(Reservation),
     /// An event, whose latest record it is.
     Recorded(Record),
+    /// A wait for this event, before it is known in which stream.
+    Waits(Event),
+    /// What a hold waits for, in a stream of another shard.
+    Holds(Arc<StreamCore>, u64),
 }
 
 impl After {
     pub(crate) fn accepted(self, stream: &Arc<StreamCore>, ticket: u64) {
         match self {
-            After::Nobody => {}
+            After::Nobody | After::Waits(_) => {}
+            After::Holds(source, until) => Hold::begin(source.place(until), stream.place(ticket)),
             After::Host(reservation) => reservation.accepted(stream, ticket),
             After::Recorded(record) => record.accepted(stream, ticket),
         }
@@ -177,6 +196,20 @@ impl Request {
             bytes: SMALL_BYTES,
             kind: OpKind::Wait(keep),
         }
+    }
+
+    /// Holds the stream back until the operation is complete that another shard is waited for with.
+    pub(crate) fn hold(self) -> Self {
+        Request { work: Work::Hold, ..self.nothing() }
+    }
+
+    /// The same, doing nothing.
+    pub(crate) fn nothing(self) -> Self {
+        let kind = match self.kind {
+            OpKind::Wait(kept) => OpKind::Marker(kept),
+            other => other,
+        };
+        Request { work: Work::Marker, kind, ..self }
     }
 
     /// A place in the stream.

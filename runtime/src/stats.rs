@@ -68,29 +68,43 @@ pub struct FlushCounts {
     pub other: u64,
 }
 
-macro_rules! differences {
-    ($later:expr, $earlier:expr, $type:ident { $($field:ident),* $(,)? } $($extra:tt)*) => {
-        $type { $($field: $later.$field.wrapping_sub($earlier.$field),)* $($extra)* }
+macro_rules! combined {
+    ($one:expr, $other:expr, $combine:expr, $type:ident { $($field:ident),* $(,)? } $($extra:tt)*) => {
+        $type { $($field: $combine($one.$field, $other.$field),)* $($extra)* }
     };
 }
 
 impl Stats {
     /// What happened between an earlier snapshot and this one.
     pub fn since(&self, earlier: &Stats) -> Stats {
-        differences!(self, earlier, Stats {
+        self.combined(earlier, u64::wrapping_sub)
+    }
+
+    /// This and what another shard has counted.
+    pub(crate) fn and(&self, other: &Stats) -> Stats {
+        self.combined(other, u64::wrapping_add)
+    }
+
+    fn combined(&self, other: &Stats, combine: fn(u64, u64) -> u64) -> Stats {
+        combined!(self, other, combine, Stats {
             operations, launches, copies, fills, submissions, waves, dispatches, posted_messages, round_trips,
             payload_bytes, ring_bytes, doorbells, full_ring_sleeps, driver_thread_wakes, inline_drives, armed_waits,
             device_wakes, failures,
-        } flushes: self.flushes.since(&earlier.flushes))
+        } flushes: self.flushes.combined(&other.flushes, combine))
     }
 }
 
 impl FlushCounts {
     /// What happened between an earlier snapshot and this one.
     pub fn since(&self, earlier: &FlushCounts) -> FlushCounts {
-        differences!(
+        self.combined(earlier, u64::wrapping_sub)
+    }
+
+    fn combined(&self, other: &FlushCounts, combine: fn(u64, u64) -> u64) -> FlushCounts {
+        combined!(
             self,
-            earlier,
+            other,
+            combine,
             FlushCounts { waiter, idle, gathered, operations, bytes, device_time, deadline, requested, other }
         )
     }
@@ -151,5 +165,6 @@ mod tests {
         assert_eq!((passed.operations, passed.flushes.idle), (7, 3));
         assert_eq!(later.since(&later), Stats::default());
         assert_eq!(passed.flushes.total(), 3);
+        assert_eq!(passed.and(&earlier), later);
     }
 }

@@ -32,6 +32,11 @@ pub(crate) struct StreamCore {
 }
 
 impl StreamCore {
+    /// One of its operations, with all that is needed to wait for it.
+    pub(crate) fn place(&self, ticket: u64) -> (Arc<Engine>, Arc<StreamShared>, u64) {
+        (Arc::clone(&self.engine), Arc::clone(&self.shared), ticket)
+    }
+
     pub(crate) fn id(&self) -> StreamId {
         self.shared.id
     }
@@ -82,8 +87,9 @@ impl Stream {
         if !device.info().can_launch {
             return Err(cannot_launch("streams cannot be made", device.tag));
         }
-        let shared = device.engine.add_stream(priority, merges)?;
-        let core = Arc::new(StreamCore { engine: Arc::clone(&device.engine), shared });
+        let engine = device.shards.for_stream(&device.engine);
+        let shared = engine.add_stream(priority, merges)?;
+        let core = Arc::new(StreamCore { engine, shared });
         let (device, host) = (Arc::clone(device), device.host.another());
         Ok(Stream { inner: Arc::new(StreamInner { core, device, host, priority }) })
     }
@@ -194,7 +200,7 @@ impl Stream {
 
     /// Enqueues one operation, or says that there is no room.
     pub(crate) fn try_accept(&self, ready: impl Into<Ready>) -> Result<Completion, TryError> {
-        let Ready { request, after } = ready.into();
+        let Ready { request, after } = ready.into().placed(&self.inner.core);
         let done = self.try_accept_with(|stream, ticket| request.into_operation(stream, ticket))?;
         after.accepted(&self.inner.core, done.ticket());
         Ok(done)
@@ -202,7 +208,7 @@ impl Stream {
 
     /// Enqueues one operation, waiting for room.
     pub(crate) async fn accept(&self, ready: impl Into<Ready>) -> Result<Completion> {
-        let Ready { request, after } = ready.into();
+        let Ready { request, after } = ready.into().placed(&self.inner.core);
         let done = self.accept_with(|stream, ticket| request.into_operation(stream, ticket)).await?;
         after.accepted(&self.inner.core, done.ticket());
         Ok(done)
@@ -235,7 +241,7 @@ impl Stream {
 
     /// Enqueues all side by side, or says that there is no room. The completion is that of the last.
     pub(crate) fn try_accept_all(&self, ready: Vec<Ready>) -> Result<Completion, TryError> {
-        let (mut requests, afters) = split(ready);
+        let (mut requests, afters) = self.split(ready);
         let core = &self.inner.core;
         let tickets = core.engine.enqueue(&core.shared, requests.len(), make_all(core.id(), &mut requests));
         Ok(self.accepted_all(afters, tickets.map_err(into_try_error)?.start))
@@ -243,7 +249,7 @@ impl Stream {
 
     /// Enqueues all side by side, waiting for room. The completion is that of the last.
     pub(crate) async fn accept_all(&self, ready: Vec<Ready>) -> Result<Completion> {
-        let (mut requests, afters) = split(ready);
+        let (mut requests, afters) = self.split(ready);
         let StreamCore { engine, shared } = &*self.inner.core;
         let mut tickets = engine.enqueue(shared, requests.len(), make_all(shared.id, &mut requests));
         loop {
@@ -255,6 +261,11 @@ impl Stream {
             let permit = engine.room(shared, requests.len()).await?;
             tickets = engine.enqueue_permitted(shared, permit, make_all(shared.id, &mut requests));
         }
+    }
+
+    fn split(&self, ready: Vec<Ready>) -> (Vec<Option<Request>>, Vec<After>) {
+        let placed = ready.into_iter().map(|ready| ready.placed(&self.inner.core));
+        placed.map(|ready| (Some(ready.request), ready.after)).unzip()
     }
 
     fn accepted_all(&self, afters: Vec<After>, first: u64) -> Completion {
@@ -269,10 +280,6 @@ impl Stream {
 /// Gives requests their places in the order. The queue makes each operation of an entry once, and none of one it refuses.
 fn make_all(stream: StreamId, requests: &mut [Option<Request>]) -> impl FnMut(u64, usize) -> Operation<Op> {
     move |ticket, index| requests[index].take().unwrap_or_else(Request::marker).into_operation(stream, ticket)
-}
-
-fn split(ready: Vec<Ready>) -> (Vec<Option<Request>>, Vec<After>) {
-    ready.into_iter().map(|ready| (Some(ready.request), ready.after)).unzip()
 }
 
 pub(crate) fn into_try_error(refused: Refused) -> TryError {

@@ -49,7 +49,9 @@ pub(crate) const fn kind_of(work: &Work) -> GroupKind {
         Work::Fill { .. } => GroupKind::Fill,
         Work::Record { timed: true, .. } => GroupKind::Timestamp,
         Work::Wait { source: Some(_), .. } => GroupKind::Depend,
-        Work::Record { timed: false, .. } | Work::Wait { source: None, .. } | Work::Hold | Work::Marker => GroupKind::None,
+        Work::Record { timed: false, .. } | Work::Wait { source: None, .. } | Work::Hold | Work::Marker => {
+            GroupKind::None
+        }
     }
 }
 

@@ -24,14 +24,14 @@ impl Device {
 impl crate::device::DeviceShared {
     /// As [`Device::report`].
     pub(crate) fn report(&self) -> Report {
-        let engine = &self.engine;
-        let tally = engine.tally().unwrap_or_default();
+        let mut tally = Tally::default();
+        self.shards.iter().filter_map(|engine| engine.tally()).for_each(|other| tally.add(other));
         let run = Run {
-            stats: engine.stats(),
-            opening: engine.opening,
-            policy: engine.settings().policy,
-            waits: engine.counters.waits.get(),
-            streams: engine.counters.streams.get(),
+            stats: self.stats(),
+            opening: self.engine.opening,
+            policy: self.engine.settings().policy,
+            waits: self.shards.iter().map(|engine| engine.counters.waits.get()).sum(),
+            streams: self.shards.iter().map(|engine| engine.counters.streams.get()).sum(),
             tally,
         };
         let Stats { operations, submissions, .. } = run.stats;

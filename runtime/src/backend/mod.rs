@@ -104,6 +104,12 @@ pub(crate) trait Backend: Send + Sync {
         None
     }
 
+    /// The same device once more, with hardware queues, fences and poison of its own, for another shard; memory, modules and loss
+    /// are those of the device. `None`: it has but one.
+    fn another(&self) -> Option<Result<Arc<dyn Backend>>> {
+        None
+    }
+
     /// Messages so far.
     fn traffic(&self) -> Traffic;
 

@@ -197,7 +197,8 @@ fn look(engine: &Engine) -> Look {
             Look::InFlight
         } else if state.is_idle() {
             // A broken state has lost count, and takes nothing in.
-            let drained = || state.broken || engine.admission.is_drained() || mutated(Mutation::EndForgetsWhoEnters);
+            let broken = state.broken || engine.common.is_broken();
+            let drained = || broken || engine.common.admission.is_drained() || mutated(Mutation::EndForgetsWhoEnters);
             let over = engine.is_closing() && drained() && engine.retiring.is_clear();
             if over { Look::Over } else { Look::Nothing }
         } else {

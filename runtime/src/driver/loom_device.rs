@@ -12,6 +12,7 @@ use std::time::Duration;
 use dxg_scheduler::{Batch, Hazard, Operation, Priority, QueueId, StreamId, Ticket, Work};
 
 use super::attend::{Attendant, Nap, Rest};
+use super::common::Common;
 use super::{Engine, Refused, StreamShared};
 use crate::backend::{
     ArmKind, Backend, BackendMemory, BackendModule, Delivery, DeviceChunk, HostChunk, KernelFailure, ModuleImage,
@@ -355,7 +356,8 @@ impl Rig {
     pub(super) fn new(device: std::sync::Arc<Device>, high: u32) -> Self {
         let bound = Bound::new(high, high - 1);
         let limits = Limits { device_operations: bound, stream_operations: bound, ..Limits::default() };
-        let engine = Engine::new(device.clone(), Settings { limits, ..Settings::default() }).expect("an engine");
+        let settings = Settings { limits, ..Settings::default() };
+        let engine = Engine::new(device.clone(), settings, Common::new(&settings), 0).expect("an engine");
         assert!(device.signal.set(engine.wake.signal.clone()).is_ok(), "one engine for each device");
         Rig { engine: std::sync::Arc::new(engine), device }
     }
@@ -445,7 +447,7 @@ impl Rig {
 
     /// What holds whatever happened: nothing is in, nothing was freed early, and nothing was kept.
     pub(super) fn check_end(&self, accepted: usize) {
-        assert_eq!(self.engine.admission.in_use(), 0, "room was kept");
+        assert_eq!(self.engine.common.admission.in_use(), 0, "room was kept");
         self.device.facts(|facts| {
             assert!(!facts.submitted_after_close, "submitted to a closed device");
             assert!(!facts.freed_early, "freed under the device");

@@ -23,7 +23,10 @@ impl State {
             return;
         }
         self.lost = true;
-        tracing::error!(%cause, "the device is lost");
+        let first = engine.common.lose(&cause);
+        if first {
+            tracing::error!(%cause, "the device is lost");
+        }
         let failure = Arc::new(Failure::of_device(Error::DeviceLost { cause: Arc::new(cause) }));
         engine.set_refusal(failure.error.clone());
         let mut abandoned = self.scheduler.handle_device_lost();
@@ -46,6 +49,9 @@ impl State {
         // memory is given back by calls that the driver answers only when nothing uses it any more, and where it refuses, the
         // memory stays (see `backend::dxg::memory`). To keep the payloads instead would keep the whole device for good.
         drop_payloads(&mut abandoned);
+        if first {
+            engine.tell_others();
+        }
     }
 
     /// A step panicked half way: the scheduler's books may be wrong, so nothing of them is used again. What they hold
@@ -56,16 +62,22 @@ impl State {
         let message = format!("the runtime's driver panicked, which is a defect of dxgrt: {message}");
         tracing::error!(message, "the device is given up");
         let cause = LostCause::new(LostReason::Driver, message);
+        // Before it lets others in: they do not count on this shard any more.
+        engine.common.break_down();
+        let first = engine.common.lose(&cause);
         let failure = Arc::new(Failure::of_device(Error::DeviceLost { cause: Arc::new(cause) }));
         engine.set_refusal(failure.error.clone());
         // Who waits for room is let in, and then told that nothing is accepted.
         let open = Bound { high: u32::MAX, low: u32::MAX - 1 };
-        engine.admission.set_bound(open);
+        engine.common.admission.set_bound(open);
         engine.for_each_stream(|stream| {
             stream.timeline.lost(failure.clone());
             stream.gate.set_bound(open);
         });
         self.discard();
+        if first {
+            engine.tell_others();
+        }
     }
 
     /// Empties the queues of a broken state. What is in them was never handed over; its timelines have the cause.
@@ -74,6 +86,13 @@ impl State {
             drop_payloads(&mut vec![operation.payload]);
         }
         while self.controls.pop().is_some() {}
+    }
+}
+
+impl Engine {
+    /// The other shards learn that the device is lost, in a step of theirs.
+    fn tell_others(&self) {
+        self.common.others(self.shard).for_each(|other| other.drive());
     }
 }
 

@@ -1,4 +1,4 @@
-//! The engine of one device: accepted operations go in, completions come out.
+//! The engine of a device, or of one of its shards: accepted operations go in, completions come out.
 //!
 //! The driver is a role, not a thread. A task that enqueues or waits takes it inline when it is free; the driver
 //! thread takes it when work is in flight and nobody else does. The role's state ([`state`]) is all that submits.
@@ -8,13 +8,12 @@
 //! | `queue`, `controls`, `counters`, `doze`, `wake` | any task |
 //! | `overflow` (requests that found `controls` full) | any task, behind a lock; emptied by the holder of the driver role |
 //! | `role` (scheduler, batch, queues) | the holder of the driver role |
-//! | `registry` (stream and event ids) | any task, behind a lock; never on the path of an operation |
+//! | `common` (what the device's shards share) | see [`common`] |
 //! | `submitters` (threads, where submissions are round trips) | the holder of the driver role; see [`submitters`] |
 //! | `settings` | read by any task, replaced as a whole by `set_settings` |
 //! | `promised` (somebody is about to drive) | any task; see [`waiting`] |
 //! | `retiring` (complete operations to let go of) | the holder of the driver role leaves them, tasks that find it held take some; see [`Shelf`] |
 //! | `patience` (how long who waits looks at fences) | any task; see [`patience`] |
-//! | `memory` (who waits for host memory) | any task; see [`Room`] |
 //! | `timeline` (a recording, if one runs) | the holder of the driver role, behind a lock; see [`observe`] |
 //! | `refusal` | written once (lost) or at shutdown; read before every acceptance |
 
@@ -25,7 +24,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use dxg_scheduler::{EventId, Nanos, Operation, Priority, StreamId, Ticket};
 
 use crate::backend::Backend;
-use crate::core::admission::{self, Admission};
+use crate::core::admission;
 use crate::core::doze::{Doze, Need};
 use crate::core::queue::EnqueueQueue;
 use crate::core::role::DriverRole;
@@ -36,12 +35,15 @@ use crate::limits::{Policy, Settings};
 use crate::op::Op;
 use crate::stats::Stats;
 use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use crate::sync::{CachePadded, Clock, Mutation, mutated};
+use crate::sync::{CachePadded, Mutation, mutated};
+use std::sync::atomic::AtomicUsize;
 
 mod accept;
 mod attend;
+mod common;
 mod counters;
 mod hand_over;
+mod hold;
 mod intake;
 #[cfg(all(test, dxg_loom))]
 mod loom_device;
@@ -73,14 +75,15 @@ mod waiting;
 mod wake;
 
 pub(crate) use accept::{Entry, Refused, WaitForRoom};
+pub(crate) use hold::Hold;
 pub(crate) use stream::{Cause, StreamShared};
 pub(crate) use tally::{KernelTally, Tally};
 pub(crate) use waiting::Waiting;
 
+use common::Common;
 use counters::Counters;
 use overflow::Overflow;
 use patience::Patience;
-use registry::Registry;
 use state::State;
 use submitters::Submitters;
 use wake::WakeFd;
@@ -95,11 +98,25 @@ const RESET_LOOK: Duration = Duration::from_micros(50);
 /// A request to the driver that is not an operation.
 #[derive(Clone, Copy, Debug)]
 enum Control {
-    Waiter { stream: StreamId, ticket: Ticket },
-    Flush { stream: StreamId },
+    Waiter {
+        stream: StreamId,
+        ticket: Ticket,
+    },
+    Flush {
+        stream: StreamId,
+    },
     Drain,
-    StreamDropped { stream: StreamId },
-    EventDropped { event: EventId },
+    /// What a hold has waited for is over.
+    Release {
+        stream: StreamId,
+        ticket: Ticket,
+    },
+    StreamDropped {
+        stream: StreamId,
+    },
+    EventDropped {
+        event: EventId,
+    },
     Configure,
 }
 
@@ -125,16 +142,18 @@ enum Phase {
     Closed = 2,
 }
 
-/// The engine of one device.
+/// The engine of a device, or of one of its shards.
 pub(crate) struct Engine {
     pub(crate) backend: Arc<dyn Backend>,
-    clock: Clock,
+    common: Arc<Common>,
+    /// Its number among the shards.
+    pub(crate) shard: usize,
+    /// Streams with handles.
+    streams: AtomicUsize,
     queue: EnqueueQueue<Operation<Op>>,
     controls: EnqueueQueue<Control>,
     overflow: Overflow,
     role: DriverRole<State>,
-    admission: Admission,
-    registry: Registry,
     settings: ArcSwap<Settings>,
     refusal: ArcSwapOption<Error>,
     /// Whether there is a refusal: a plain load on the path of every operation.
@@ -148,7 +167,6 @@ pub(crate) struct Engine {
     wake: WakeFd,
     retiring: Shelf<Operation<Op>>,
     submitters: Submitters,
-    pub(crate) memory: Arc<Room>,
     /// On lines of their own: they are written all the time, and most of what is beside them is read with every operation.
     pub(crate) counters: CachePadded<Counters>,
     pub(crate) timeline: observe::TimelineSlot,
@@ -164,8 +182,27 @@ type Closed = crate::core::completion::Timeline<Cause>;
 impl Engine {
     /// Starts the engine over an open backend, with its attendant.
     pub(crate) fn start(backend: Arc<dyn Backend>, settings: Settings, attendant: Place) -> Result<Arc<Self>> {
-        let engine = Arc::new(Self::new(backend, settings)?);
+        let common = Common::new(&settings);
+        Self::start_shard(backend, settings, attendant, common, 0)
+    }
+
+    /// Starts a shard beside this one, over a backend with hardware queues of its own.
+    pub(crate) fn start_beside(&self, backend: Arc<dyn Backend>, attendant: Place, shard: usize) -> Result<Arc<Self>> {
+        let engine = Self::start_shard(backend, self.settings(), attendant, Arc::clone(&self.common), shard)?;
+        engine.timeline.begin_beside(&self.timeline);
+        Ok(engine)
+    }
+
+    fn start_shard(
+        backend: Arc<dyn Backend>,
+        settings: Settings,
+        attendant: Place,
+        common: Arc<Common>,
+        shard: usize,
+    ) -> Result<Arc<Self>> {
+        let engine = Arc::new(Self::new(backend, settings, common, shard)?);
         engine.submitters.report_to(&engine);
+        engine.common.enter(&engine);
         match attendant {
             Place::Thread => thread::spawn(engine.clone())?,
             #[cfg(feature = "tokio")]
@@ -174,7 +211,7 @@ impl Engine {
         Ok(engine)
     }
 
-    fn new(backend: Arc<dyn Backend>, settings: Settings) -> Result<Self> {
+    fn new(backend: Arc<dyn Backend>, settings: Settings, common: Arc<Common>, shard: usize) -> Result<Self> {
         let bound = settings.limits.device_operations;
         // Room for everything that admission lets in, so that a push after it cannot fail.
         let (queue, operations) = EnqueueQueue::new(bound.high as usize);
@@ -182,12 +219,13 @@ impl Engine {
         let config = settings::scheduler_config(&settings, backend.queues(), &backend.costs());
         let state = State::new(config, backend.queues(), operations, requests);
         Ok(Engine {
+            common,
+            shard,
+            streams: AtomicUsize::new(0),
             queue,
             controls,
             overflow: Overflow::new(),
             role: DriverRole::new(state),
-            admission: Admission::new(admission::Bound { high: bound.high, low: bound.low }),
-            registry: Registry::new(),
             settings: ArcSwap::from_pointee(settings),
             refusal: ArcSwapOption::empty(),
             refusing: AtomicBool::new(false),
@@ -205,15 +243,18 @@ impl Engine {
             meter: meter::Meter::new(backend.info()),
             opening: backend.traffic().round_trips,
             submitters: Submitters::new(&*backend),
-            memory: Arc::new(Room::new()),
             backend,
-            clock: Clock::start(),
         })
+    }
+
+    /// The device's shards, this one first.
+    pub(crate) fn shards(self: &Arc<Self>) -> impl Iterator<Item = Arc<Engine>> {
+        std::iter::once(Arc::clone(self)).chain(self.common.others(self.shard))
     }
 
     /// Nanoseconds since the engine started: the scheduler's clock.
     pub(crate) fn now(&self) -> Nanos {
-        self.clock.nanoseconds()
+        self.common.clock.nanoseconds()
     }
 
     // ---- streams and events ----
@@ -222,8 +263,11 @@ impl Engine {
     pub(crate) fn add_stream(&self, priority: Priority, merges: bool) -> Result<Arc<StreamShared>> {
         self.check_open()?;
         let bound = self.settings.load().limits.stream_operations;
-        let gate = self.admission.gate(admission::Bound { high: bound.high, low: bound.low });
-        self.registry.add_stream(|id| StreamShared::new(id, priority, merges, gate)).inspect(|stream| {
+        let gate = self.common.admission.gate(admission::Bound { high: bound.high, low: bound.low });
+        let make = |id| StreamShared::new(id, self.shard, priority, merges, gate);
+        self.common.registry.add_stream(make).inspect(|stream| {
+            // Relaxed: for an even spread.
+            self.streams.fetch_add(1, Ordering::Relaxed);
             // An id may have been used before, and its last user may have failed.
             self.backend.clear_poison(stream.id);
         })
@@ -231,13 +275,19 @@ impl Engine {
 
     /// The last handle of a stream is gone. What it accepted still completes.
     pub(crate) fn remove_stream(&self, stream: &StreamShared) {
+        self.streams.fetch_sub(1, Ordering::Relaxed);
         self.request(Control::StreamDropped { stream: stream.id });
     }
 
-    /// A new event id.
+    /// How many streams have handles.
+    pub(crate) fn stream_count(&self) -> usize {
+        self.streams.load(Ordering::Relaxed)
+    }
+
+    /// A new event id, for all shards.
     pub(crate) fn add_event(&self) -> Result<EventId> {
         self.check_open()?;
-        self.registry.add_event()
+        self.common.registry.add_event()
     }
 
     /// Nothing uses the event any more. Its id is used again once the driver has forgotten it: forgetting it later could
@@ -246,8 +296,12 @@ impl Engine {
         self.request(Control::EventDropped { event });
     }
 
+    /// This shard has forgotten the event: now the next does, and behind the last its id is free.
     fn release_event(&self, event: EventId) {
-        self.registry.release_event(event);
+        match self.common.next(self.shard) {
+            Some(next) => next.request(Control::EventDropped { event }),
+            None => self.common.registry.release_event(event),
+        }
     }
 
     /// Makes a failed stream usable again, when nothing of it is in flight any more; blocks until then.
@@ -267,16 +321,16 @@ impl Engine {
     }
 
     fn stream(&self, id: StreamId) -> Option<Arc<StreamShared>> {
-        self.registry.stream(id)
+        self.common.registry.stream(id)
     }
 
     fn release_stream(&self, id: StreamId) {
-        self.registry.release_stream(id);
+        self.common.registry.release_stream(id);
     }
 
     fn for_each_stream(&self, mut f: impl FnMut(&StreamShared)) {
-        for stream in self.registry.streams() {
-            f(&stream);
+        for stream in self.common.registry.streams().iter().filter(|stream| stream.shard == self.shard) {
+            f(stream);
         }
     }
 
@@ -290,7 +344,7 @@ impl Engine {
     pub(crate) fn set_settings(&self, settings: Settings) {
         self.settings.store(Arc::new(settings));
         let device = settings.limits.device_operations;
-        self.admission.set_bound(admission::Bound { high: device.high, low: device.low });
+        self.common.admission.set_bound(admission::Bound { high: device.high, low: device.low });
         let stream = settings.limits.stream_operations;
         self.for_each_stream(|shared| shared.gate.set_bound(admission::Bound { high: stream.high, low: stream.low }));
         self.request(Control::Configure);
@@ -350,8 +404,13 @@ impl Engine {
         self.refusing.store(true, Ordering::Release);
         // Memory that is waited for may never come back.
         if !mutated(Mutation::RefusalWakesNobody) {
-            self.memory.announce();
+            self.common.memory.announce();
         }
+    }
+
+    /// Who waits for host memory.
+    pub(crate) fn memory(&self) -> &Arc<Room> {
+        &self.common.memory
     }
 
     /// Repeats `attempt` whenever host memory has come back, until it gives something or nothing is accepted any more.
@@ -360,7 +419,7 @@ impl Engine {
             None => self.check_open().map(|()| None),
             found => Ok(found),
         };
-        self.memory.until(attempt).await
+        self.common.memory.until(attempt).await
     }
 
     /// Accepts nothing more. The thread completes what was accepted, closes the backend and ends.
@@ -371,7 +430,7 @@ impl Engine {
         let closing = Phase::Closing as u8;
         let _closed_once = self.phase.compare_exchange(open, closing, Ordering::AcqRel, Ordering::Acquire);
         // Who is in by now is waited for, and nobody else gets in.
-        self.admission.close();
+        self.common.admission.close();
         self.request(Control::Drain);
         self.drive();
         if self.doze.must_wake(Need::Uncovered) {

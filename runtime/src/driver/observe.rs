@@ -57,6 +57,14 @@ impl TimelineSlot {
         true
     }
 
+    /// Records too if another shard is being recorded: from the same time on.
+    pub(crate) fn begin_beside(&self, other: &TimelineSlot) {
+        // Both are held, in this order alone: a recording that ends meanwhile ends this one after the other.
+        if let Some(recorder) = other.recorder().as_deref() {
+            let _alone = self.begin(Box::new(Recorder::new(recorder.begun)));
+        }
+    }
+
     /// Ends the recording.
     pub(crate) fn end(&self) -> Option<Box<Recorder>> {
         self.on.store(false, Ordering::Relaxed);

@@ -125,6 +125,12 @@ impl State {
 
     fn step_unguarded(&mut self, engine: &Engine) -> Left {
         let mut now = engine.now();
+        // Another shard may have found it so.
+        if !self.lost
+            && let Some(cause) = engine.common.lost()
+        {
+            self.lose(engine, cause.clone());
+        }
         for _ in 0..STEP_ROUNDS {
             let taken = self.take_in(engine, now);
             if !self.lost {
@@ -251,7 +257,7 @@ impl State {
     fn obey(&mut self, engine: &Engine, now: Nanos, control: Control) {
         match control {
             // As in `flush_what_is_claimed`.
-            Control::Waiter { ticket, .. }
+            Control::Waiter { ticket, .. } | Control::Release { ticket, .. }
                 if ticket.0 > self.operations.popped() && !mutated(Mutation::RequestsOvertake) =>
             {
                 self.early.push(control);
@@ -260,6 +266,7 @@ impl State {
                 engine.notice(Event::Waiter { at: now, stream, ticket });
                 self.scheduler.handle_waiter(now, stream, ticket);
             }
+            Control::Release { stream, ticket } => self.release(now, stream, ticket),
             Control::Flush { stream } => {
                 self.scheduler.handle_flush(now, stream);
                 self.flush_what_is_claimed();

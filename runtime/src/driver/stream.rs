@@ -16,6 +16,8 @@ pub(crate) type Cause = Arc<Failure>;
 /// everything of the stream is complete.
 pub(crate) struct StreamShared {
     pub(crate) id: StreamId,
+    /// The number of the shard that it belongs to.
+    pub(crate) shard: usize,
     pub(crate) priority: Priority,
     /// Its launches may be merged with others.
     pub(crate) merges: bool,
@@ -28,9 +30,9 @@ pub(crate) struct StreamShared {
 }
 
 impl StreamShared {
-    pub(crate) fn new(id: StreamId, priority: Priority, merges: bool, gate: StreamGate) -> Self {
+    pub(crate) fn new(id: StreamId, shard: usize, priority: Priority, merges: bool, gate: StreamGate) -> Self {
         let (last_ticket, reset_at) = (AtomicU64::new(0), AtomicU64::new(0));
-        StreamShared { id, priority, merges, timeline: Timeline::new(), gate, last_ticket, reset_at }
+        StreamShared { id, shard, priority, merges, timeline: Timeline::new(), gate, last_ticket, reset_at }
     }
 
     /// Notes an accepted ticket; several tasks may note theirs in any order.

@@ -78,6 +78,24 @@ impl Tally {
         }
     }
 
+    /// Adds what another shard has counted.
+    pub(crate) fn add(&mut self, other: Tally) {
+        for kernel in other.kernels {
+            match self.kernels.iter_mut().find(|known| known.id == kernel.id) {
+                Some(known) => {
+                    known.launches += kernel.launches;
+                    known.dispatches += kernel.dispatches;
+                    known.undeclared += kernel.undeclared;
+                    known.refused += kernel.refused;
+                }
+                None => self.kernels.push(kernel),
+            }
+        }
+        self.copies_in += other.copies_in;
+        self.staged += other.staged;
+        self.lone_batches += other.lone_batches;
+    }
+
     fn kernel(&mut self, loaded: &LoadedKernel) -> Option<&mut KernelTally> {
         if self.kernels.get(self.last).is_none_or(|kernel| kernel.id != loaded.id) {
             self.last = match self.kernels.iter().position(|kernel| kernel.id == loaded.id) {

@@ -162,13 +162,18 @@ impl Engine {
         self.drive();
     }
 
-    /// Every stream that may have work, for waiting on all of them.
+    /// Every stream of the device that may have work, of all shards, for waiting on all of them.
     pub(crate) fn streams(&self) -> Vec<Arc<StreamShared>> {
-        self.registry.streams()
+        self.common.registry.streams()
     }
 
-    /// Hands over everything gathered on all streams.
+    /// Hands over everything gathered on all streams, of all shards.
     pub(crate) fn flush_everything(&self) {
+        self.flush_shard();
+        self.common.others(self.shard).for_each(|other| other.flush_shard());
+    }
+
+    fn flush_shard(&self) {
         self.ask_for_flush();
         self.drive();
     }
@@ -200,7 +205,10 @@ impl Engine {
             }
             // These must not be lost, and whoever asks may be the driver itself, letting go of what an operation kept:
             // waiting for room here could be waiting for oneself.
-            Control::StreamDropped { .. } | Control::EventDropped { .. } | Control::Configure => {
+            Control::Release { .. }
+            | Control::StreamDropped { .. }
+            | Control::EventDropped { .. }
+            | Control::Configure => {
                 self.overflow.add(control);
                 self.drive();
             }

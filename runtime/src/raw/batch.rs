@@ -98,6 +98,9 @@ pub fn enqueue_all(stream: &Stream, mut batch: Batch<'_>, wait: bool) -> Result<
     let core = &stream.inner.core;
     let mut afters = Vec::new();
     let (n, Batch { entries, mut others }) = (batch.len(), batch);
+    for other in others.iter_mut().flatten() {
+        other.place(core);
+    }
     // The queue makes each operation of an entry once, in their order.
     let mut entries = entries.into_iter();
     let first = push(core, n, wait, |ticket, _| {

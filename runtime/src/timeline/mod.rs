@@ -18,10 +18,14 @@ pub(crate) use record::Recorder;
 use crate::device::Device;
 use crate::driver::Engine;
 use crate::error::{Error, Result};
+use crate::limits::SHARDS_MAX;
 use crate::perfetto::Perfetto;
 
-/// Processes (groups of rows) that one timeline draws: see [`TimelineRecording::draw`].
-pub const TIMELINE_PROCESSES: u32 = 6;
+/// Processes (groups of rows) of one shard.
+const SHARD_PROCESSES: u32 = 6;
+
+/// Processes (groups of rows) that one timeline draws at most, six for each shard of the device: see [`TimelineRecording::draw`].
+pub const TIMELINE_PROCESSES: u32 = SHARD_PROCESSES * SHARDS_MAX as u32;
 
 /// What became of a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +80,8 @@ impl TimelineRecording {
                  that recording first",
             ));
         }
+        let shards = engine.shards().skip(1);
+        shards.for_each(|shard| shard.timeline.begin_beside(&engine.timeline));
         Ok(TimelineRecording { engine: Arc::clone(engine), ended: false })
     }
 
@@ -90,8 +96,8 @@ impl TimelineRecording {
         Ok(summary)
     }
 
-    /// Ends the recording and draws it into a document that others draw into too: as [`TIMELINE_PROCESSES`] processes from
-    /// number `first` on, their names after `label`.
+    /// Ends the recording and draws it into a document that others draw into too: as up to [`TIMELINE_PROCESSES`] processes
+    /// from number `first` on, their names after `label`.
     ///
     /// # Errors
     /// What the document's output answers.
@@ -102,18 +108,36 @@ impl TimelineRecording {
         label: &str,
     ) -> io::Result<TimelineSummary> {
         self.ended = true;
-        match self.engine.timeline.end() {
-            Some(recorder) => draw::draw(&recorder, self.engine.now(), perfetto, first, label),
-            // Nobody else ends it: a recording is ended by its handle.
-            None => Ok(TimelineSummary { batches: 0, operations: 0, dropped: 0 }),
+        let recorders = self.end();
+        let several = recorders.len() > 1;
+        let mut summary = TimelineSummary { batches: 0, operations: 0, dropped: 0 };
+        for (place, recorder) in recorders.iter().enumerate() {
+            let label = match (several, label.is_empty()) {
+                (false, _) => label.to_owned(),
+                (true, true) => format!("shard {place}"),
+                (true, false) => format!("{label}, shard {place}"),
+            };
+            let first = first + SHARD_PROCESSES * place as u32;
+            let drawn = draw::draw(recorder, self.engine.now(), perfetto, first, &label)?;
+            summary.batches += drawn.batches;
+            summary.operations += drawn.operations;
+            summary.dropped += drawn.dropped;
         }
+        Ok(summary)
+    }
+}
+
+impl TimelineRecording {
+    /// Ends it everywhere: the first shard comes first, so that no other begins any more.
+    fn end(&self) -> Vec<Box<Recorder>> {
+        self.engine.shards().filter_map(|shard| shard.timeline.end()).collect()
     }
 }
 
 impl Drop for TimelineRecording {
     fn drop(&mut self) {
         if !self.ended {
-            drop(self.engine.timeline.end());
+            drop(self.end());
         }
     }
 }

@@ -96,7 +96,7 @@ pub(super) enum Record {
 /// Keeps records as they come. Written by the holder of the driver role.
 #[derive(Debug)]
 pub(crate) struct Recorder {
-    pub(super) begun: Nanos,
+    pub(crate) begun: Nanos,
     pub(super) records: Vec<Record>,
     pub(super) names: Vec<Arc<str>>,
     pub(super) dropped: u64,

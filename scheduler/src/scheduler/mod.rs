@@ -368,16 +368,20 @@ impl<T> Scheduler<T> {
         self.costs.measured(cost, time);
     }
 
-    /// What the stream has accepted and not yet in a batch becomes a marker each: it does nothing, completes in order,
+    /// What the stream has accepted from `from` on and not yet in a batch becomes a marker each: it does nothing, completes in order,
     /// and its payload is retired as usual. Records and waits stay, so that streams waiting for this one go on, and what
     /// the stream takes from now on still comes after what it has waited for.
-    pub fn handle_stream_reset(&mut self, stream: StreamId) {
+    pub fn handle_stream_reset(&mut self, stream: StreamId, from: Ticket) {
         let Some(state) = self.streams.get_mut(stream.0 as usize) else { return };
         let mut saved = Totals::default();
         let mut slot = state.head;
         while slot != NIL {
             let next = self.slab.next(slot);
             let node = self.slab.node_mut(slot);
+            if node.operation.as_ref().is_some_and(|operation| operation.ticket < from) {
+                slot = next;
+                continue;
+            }
             saved.gpu_time = saved.gpu_time.saturating_add(core::mem::take(&mut node.time.gpu_time));
             saved.load = saved.load.saturating_add(core::mem::take(&mut node.time.load));
             slot = next;

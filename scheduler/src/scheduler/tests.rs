@@ -539,7 +539,7 @@ fn a_reset_stream_completes_in_order_and_does_nothing() {
     bench.record(0, 0);
     bench.wait(1, 0);
     bench.launch(1);
-    bench.scheduler.handle_stream_reset(StreamId(0));
+    bench.scheduler.handle_stream_reset(StreamId(0), Ticket(0));
     bench.scheduler.handle_drain(bench.now);
     let batch = bench.submit().expect("drain");
     assert_eq!(batch.operations.len(), 4);

@@ -191,8 +191,7 @@ impl<'a> World<'a> {
 
     /// One step nearer to the end, if there is any to take.
     fn go_on(&mut self) {
-        let kinds: [fn(&mut Self) -> bool; 5] =
-            [Self::poll, Self::submit, Self::run_wave, Self::report, Self::release];
+        let kinds: [fn(&mut Self) -> bool; 5] = [Self::poll, Self::submit, Self::run_wave, Self::report, Self::release];
         let first = self.dice.roll(5);
         if (first..first + 5).any(|at| kinds[at % 5](self)) {
             return;
@@ -458,7 +457,8 @@ fn run(steps: &[Step], config: Config, seed: u64) -> Result<(), TestCaseError> {
     for (index, op) in ops.iter().enumerate() {
         while resets.front().is_some_and(|&(before, _)| before <= index) {
             if let Some((_, stream)) = resets.pop_front() {
-                world.scheduler.handle_stream_reset(StreamId(stream as u32));
+                let from = Ticket(world.dice.roll(index + 2) as u64);
+                world.scheduler.handle_stream_reset(StreamId(stream as u32), from);
             }
         }
         world.offer(index);

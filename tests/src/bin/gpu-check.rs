@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         Some(first) if first.starts_with("cuda") => arguments.remove(0),
         _ => "cuda:0".to_owned(),
     };
-    let target = Target { selector, library: None, small: false };
+    let target = Target { selector, library: None, small: false, sharded: false };
     if arguments.first().is_some_and(|argument| argument == "--fault") {
         return fault(&target, arguments.get(1).map_or("", String::as_str));
     }
@@ -32,12 +32,16 @@ fn main() -> ExitCode {
         }
     }
     let (mut failed, mut skipped) = (0, 0);
-    for check in cuda::checks().iter().filter(|check| check.name.contains(&part)) {
-        let begun = Instant::now();
-        let outcome = check.run(&target);
-        failed += u32::from(outcome.is_err());
-        skipped += u32::from(matches!(outcome, Ok(Verdict::Skipped(_))));
-        report(check.name, &outcome, begun);
+    for sharded in [false, true] {
+        let target = Target { sharded, ..target.clone() };
+        println!("{}", if sharded { "in four shards:" } else { "in one shard:" });
+        for check in cuda::checks().iter().filter(|check| check.name.contains(&part)) {
+            let begun = Instant::now();
+            let outcome = check.run(&target);
+            failed += u32::from(outcome.is_err());
+            skipped += u32::from(matches!(outcome, Ok(Verdict::Skipped(_))));
+            report(check.name, &outcome, begun);
+        }
     }
     let name = "a fault loses the device, and a new process is asked for";
     if name.contains(&part) {

@@ -30,6 +30,8 @@ pub struct Target {
     pub library: Option<PathBuf>,
     /// Less of everything, where kernels run on the CPU.
     pub small: bool,
+    /// Each stream belongs to another shard than the one before it.
+    pub sharded: bool,
 }
 
 /// How a check ends that does not fail.
@@ -101,10 +103,15 @@ impl Target {
     /// How to open it.
     pub fn builder(&self) -> DeviceBuilder {
         let builder = Device::builder().selector(self.selector.as_str()).policy(Policy::Adaptive);
-        match &self.library {
+        let builder = match &self.library {
             Some(path) => builder.cuda_library(path),
             None => builder,
-        }
+        };
+        if self.sharded { builder.limits(self.limits(Limits::default())).streams_of_a_shard(1) } else { builder }
+    }
+
+    fn limits(&self, limits: Limits) -> Limits {
+        if self.sharded { Limits { shards: 4, ..limits } } else { limits }
     }
 
     /// An open device.
@@ -133,7 +140,7 @@ impl Target {
 
     /// An open device with other limits.
     pub fn open_with(&self, limits: Limits) -> Outcome<Device> {
-        Ok(self.builder().limits(limits).open()?)
+        Ok(self.builder().limits(self.limits(limits)).open()?)
     }
 }
 

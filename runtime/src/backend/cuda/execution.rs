@@ -91,10 +91,16 @@ pub(super) struct Execution {
 impl Execution {
     pub fn open(options: &CudaOptions) -> Result<Self> {
         let context = Arc::new(Context::open(options.selector, &options.place, options.library.clone())?);
-        Self::inside(&context, options).map_err(|error| opening(options.selector, error))
+        let memory = MemorySource::new(context.clone(), options.pinned_bytes);
+        Self::inside(&context, memory, options).map_err(|error| opening(options.selector, error))
     }
 
-    fn inside(context: &Arc<Context>, options: &CudaOptions) -> Result<Self> {
+    /// Queues and all that belongs to them once more, in the same context and under the same bound of pinned memory.
+    pub fn another(&self, options: &CudaOptions) -> Result<Self> {
+        Self::inside(&self.context, self.memory.clone(), options)
+    }
+
+    fn inside(context: &Arc<Context>, memory: MemorySource, options: &CudaOptions) -> Result<Self> {
         let refuse =
             |reason: String| Error::NoDevice { selector: options.selector.to_string().into(), reason: reason.into() };
         if context.attribute(attribute::UNIFIED_ADDRESSING) == 0 {
@@ -103,7 +109,6 @@ impl Execution {
             ));
         }
         let _entered = context.enter().map_err(|refusal| refusal.of("cuCtxPushCurrent"))?;
-        let memory = MemorySource::new(context.clone(), options.pinned_bytes);
         let kernels = Kernels::load(context)?;
         let count = usize::from(options.queues.max(1));
         let fences = Arc::new(memory.allocate_host(count * FENCE_STRIDE)?);

@@ -13,7 +13,8 @@ use super::sys::{self, status};
 use crate::backend::{DeviceChunk, HostChunk};
 use crate::error::{Error, Result};
 
-/// Memory of one device.
+/// Memory of one device. Clones share its bound.
+#[derive(Clone)]
 pub(super) struct MemorySource {
     context: Arc<Context>,
     pinned: Arc<Pinned>,

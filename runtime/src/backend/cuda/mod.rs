@@ -57,6 +57,9 @@ pub(crate) use foreign::{ForeignOrder, ForeignStep};
 /// merge best when they are few.
 pub(crate) const QUEUES_MAX: u16 = 8;
 
+/// Queues of a further shard: enough for a batch in flight on each of a few, and half the pinned memory.
+const SHARD_QUEUES: u16 = 4;
+
 /// From a call until the GPU starts on its work, in ns: about what an idle one takes.
 const REACH: u64 = 5_000;
 
@@ -64,6 +67,7 @@ const REACH: u64 = 5_000;
 pub(crate) struct CudaBackend {
     info: DeviceInfo,
     execution: Execution,
+    options: CudaOptions,
     closed: AtomicBool,
     submissions: AtomicU64,
 }
@@ -114,7 +118,11 @@ impl CudaBackend {
             },
             "a CUDA device is open"
         );
-        Ok(CudaBackend { info, execution, closed: AtomicBool::new(false), submissions: AtomicU64::new(0) })
+        Ok(Self::over(info, execution, options.clone()))
+    }
+
+    fn over(info: DeviceInfo, execution: Execution, options: CudaOptions) -> Self {
+        CudaBackend { info, execution, options, closed: AtomicBool::new(false), submissions: AtomicU64::new(0) }
     }
 
     /// The context's handle.
@@ -221,6 +229,16 @@ impl Backend for CudaBackend {
 
     fn cuda(&self) -> Option<&CudaBackend> {
         Some(self)
+    }
+
+    fn another(&self) -> Option<Result<Arc<dyn Backend>>> {
+        let another = || {
+            let options = CudaOptions { queues: self.options.queues.min(SHARD_QUEUES), ..self.options.clone() };
+            let execution = self.open_execution()?.another(&options)?;
+            let info = DeviceInfo { hardware_queues: execution.queue_count() as u16, ..self.info.clone() };
+            Ok(Arc::new(CudaBackend::over(info, execution, options)) as Arc<dyn Backend>)
+        };
+        Some(another())
     }
 
     fn traffic(&self) -> Traffic {

@@ -1,88 +1,14 @@
 //! The cuda backend over a libcuda without a GPU (`tests/cuda/fake_cuda.c`): its logic, its errors, its bounds.
 
-use std::ffi::{CString, c_char, c_int, c_long};
-use std::path::PathBuf;
-use std::process::Command;
-use std::sync::OnceLock;
+use std::ffi::c_int;
 use std::time::{Duration, Instant};
 
 use dxg_runtime::{Device, Error, Limits, ModuleSource, args};
 use dxg_tests::cuda::{KERNELS, Target, Verdict, checks, load, same};
+use fake::Fake;
 
-/// A driver of its own: its settings, faults and counts are no other test's.
-struct Fake {
-    folder: tempfile::TempDir,
-    library: libloading::Library,
-}
-
-impl Fake {
-    fn new() -> Fake {
-        static BUILT: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
-        let (_, built) = BUILT.get_or_init(|| {
-            let folder = tempfile::tempdir().unwrap();
-            let object = folder.path().join("fake_cuda.so");
-            let source = concat!(env!("CARGO_MANIFEST_DIR"), "/cuda/fake_cuda.c");
-            let flags = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1", "-g", "-shared", "-fPIC", "-pthread"];
-            let compiled =
-                Command::new("cc").args(flags).args(["-fvisibility=hidden", "-o"]).arg(&object).arg(source).status();
-            assert!(compiled.unwrap().success(), "cc is one of the two things that the tests need");
-            (folder, object)
-        });
-        let folder = tempfile::tempdir().unwrap();
-        let copy = folder.path().join("libcuda.so.1");
-        std::fs::copy(built, &copy).unwrap();
-        // SAFETY: needed because loading a library runs its initialisers; this one has none.
-        let library = unsafe { libloading::Library::new(&copy) }.unwrap();
-        Fake { folder, library }
-    }
-
-    fn target(&self) -> Target {
-        Target { selector: "cuda".into(), library: Some(self.folder.path().join("libcuda.so.1")), small: true }
-    }
-
-    fn open(&self) -> Device {
-        self.target().open().unwrap()
-    }
-
-    fn set(&self, name: &str, value: i64) -> &Self {
-        let name = CString::new(name).unwrap();
-        // SAFETY: needed to call the library; the function has this type, see its source.
-        unsafe {
-            let set: libloading::Symbol<unsafe extern "C" fn(*const c_char, c_long)> =
-                self.library.get(b"fake_set").unwrap();
-            set(name.as_ptr(), value);
-        }
-        self
-    }
-
-    fn number(&self, function: &str, value: i32) {
-        // SAFETY: as in `set`.
-        unsafe {
-            let call: libloading::Symbol<unsafe extern "C" fn(c_int)> = self.library.get(function.as_bytes()).unwrap();
-            call(value);
-        }
-    }
-
-    fn fail(&self, call: &str, code: i32, after: i32) {
-        let call = CString::new(call).unwrap();
-        // SAFETY: as in `set`.
-        unsafe {
-            let fail: libloading::Symbol<unsafe extern "C" fn(*const c_char, c_int, c_int)> =
-                self.library.get(b"fake_fail").unwrap();
-            fail(call.as_ptr(), code, after);
-        }
-    }
-
-    fn calls(&self, name: &str) -> i64 {
-        let name = CString::new(name).unwrap();
-        // SAFETY: as in `set`.
-        unsafe {
-            let calls: libloading::Symbol<unsafe extern "C" fn(*const c_char) -> c_long> =
-                self.library.get(b"fake_calls").unwrap();
-            calls(name.as_ptr())
-        }
-    }
-}
+mod fake;
+mod shards;
 
 fn refusal(target: &Target) -> String {
     target.open().expect_err("nothing to open").to_string()
@@ -90,17 +16,20 @@ fn refusal(target: &Target) -> String {
 
 #[test]
 fn every_check_holds_over_the_stand_in() {
-    let fake = Fake::new();
-    let mut skipped = Vec::new();
-    for check in checks() {
-        match check.run(&fake.target()).unwrap_or_else(|error| panic!("{}: {error}", check.name)) {
-            Verdict::Holds(lines) => lines.iter().for_each(|line| println!("{}: {line}", check.name)),
-            Verdict::Skipped(reason) => skipped.push((check.name, reason)),
+    for sharded in [false, true] {
+        let fake = Fake::new();
+        let target = Target { sharded, ..fake.target() };
+        let mut skipped = Vec::new();
+        for check in checks() {
+            match check.run(&target).unwrap_or_else(|error| panic!("{}, {sharded}: {error}", check.name)) {
+                Verdict::Holds(lines) => lines.iter().for_each(|line| println!("{}: {line}", check.name)),
+                Verdict::Skipped(reason) => skipped.push((check.name, reason)),
+            }
         }
+        // Of one GPU; the next test has more.
+        let [(name, reason)] = &skipped[..] else { panic!("{skipped:?}") };
+        assert!(*name == "several GPUs at once" && reason.contains("shows 1 GPU"), "{skipped:?}");
     }
-    // Of one GPU; the next test has more.
-    let [(name, reason)] = &skipped[..] else { panic!("{skipped:?}") };
-    assert!(*name == "several GPUs at once" && reason.contains("shows 1 GPU"), "{skipped:?}");
 }
 
 #[test]
@@ -117,11 +46,11 @@ fn several_gpus_are_several_devices() {
 
 #[test]
 fn without_a_driver_the_error_says_what_to_do() {
-    let missing = Target { selector: "cuda".into(), library: Some("/nowhere/libcuda.so.1".into()), small: true };
+    let missing = Target { library: Some("/nowhere/libcuda.so.1".into()), ..Fake::nowhere() };
     let error = refusal(&missing);
     assert!(error.contains("/nowhere/libcuda.so.1 does not exist") && error.contains("`software`"), "{error}");
     // A library that is no driver.
-    let libc = Target { selector: "cuda".into(), library: Some("libc.so.6".into()), small: true };
+    let libc = Target { library: Some("libc.so.6".into()), ..Fake::nowhere() };
     let error = refusal(&libc);
     assert!(error.contains("no CUDA driver"), "{error}");
 
@@ -145,7 +74,7 @@ fn without_a_driver_the_error_says_what_to_do() {
 #[test]
 fn a_batch_of_equal_launches_is_one_launch() {
     let fake = Fake::new();
-    let device = fake.open();
+    let device = fake.target().open_with(Limits { shards: 1, ..Limits::default() }).unwrap();
     let kernel = load(&device, "where").unwrap();
     let streams: Vec<_> = (0..300).map(|_| device.stream().unwrap()).collect();
     let out: Vec<_> = (0..300).map(|_| device.alloc::<u32>(4).unwrap()).collect();
@@ -375,14 +304,7 @@ fn idle_costs_no_processor_time() {
 #[test]
 fn the_context_is_given_back_and_the_thread_left_as_it_was() {
     let fake = Fake::new();
-    let retained = || {
-        // SAFETY: as in `Fake::set`.
-        unsafe {
-            let retained: libloading::Symbol<unsafe extern "C" fn(c_int) -> c_long> =
-                fake.library.get(b"fake_retained").unwrap();
-            retained(0)
-        }
-    };
+    let retained = || fake.retained();
     let device = fake.open();
     assert_eq!(retained(), 1);
     let second = fake.open();
