@@ -13,9 +13,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::backend::Backend;
 use crate::driver::{Engine, Place};
-use crate::error::Result;
 use crate::limits::{Limits, Policy, SHARDS_MAX, Settings};
 
 /// Streams of the shards there are, each, before another is opened: enough to merge, and for a driver to be busy with.

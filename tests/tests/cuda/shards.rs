@@ -102,10 +102,7 @@ fn a_wait_for_another_shard_holds_the_stream_back_until_the_record_is_complete()
 #[test]
 fn whoever_waits_behind_a_hold_gets_what_is_gathered_elsewhere() {
     let fake = Fake::new();
-    // Nothing goes out by itself for an hour.
-    let limits = Limits { gather_time: Duration::from_secs(3600), ..Limits::default() };
-    let device = sharded(&fake).open_with(limits).unwrap();
-    let (one, other) = (device.stream().unwrap(), device.stream().unwrap());
+    let (device, one, other) = two(&fake);
     let x = device.alloc::<u32>(8).unwrap();
     for turn in 0..50u32 {
         let event = Event::without_time(&device).unwrap();
@@ -195,13 +192,14 @@ fn a_device_lost_by_one_shard_is_lost_for_all() {
     let (device, one, other) = two(&fake);
     let kernel = load(&device, "nothing").unwrap();
     let x = device.alloc::<u32>(8).unwrap();
-    other.try_fill(&x, 1u32).unwrap().wait().unwrap();
+    one.try_fill(&x, 1u32).unwrap().wait().unwrap();
+    let third = device.stream().unwrap();
     let event = Event::without_time(&device).unwrap();
     fake.number("fake_hold", 1);
     fake.number("fake_fault", 700);
-    let bad = one.try_launch(&kernel, 1, args![]).unwrap();
-    one.try_record(&event).unwrap();
-    let held = other.try_wait(&event).unwrap();
+    let bad = other.try_launch(&kernel, 1, args![]).unwrap();
+    other.try_record(&event).unwrap();
+    let held = third.try_wait(&event).unwrap();
     device.flush();
     fake.number("fake_hold", 0);
     for (what, done) in [("the launch", bad), ("what waits for it", held)] {
@@ -209,10 +207,12 @@ fn a_device_lost_by_one_shard_is_lost_for_all() {
         assert!(error.is_device_lost(), "{what}: {error}");
     }
     let begun = Instant::now();
-    while other.try_fill(&x, 2u32).is_ok() {
+    // The first shard has nothing to do, and finds out all the same.
+    while device.stream().is_ok() {
         assert!(begun.elapsed() < Duration::from_secs(5), "an idle shard never learns of it");
     }
-    assert!(device.stream().is_err() && device.alloc::<u32>(1).is_err());
+    assert!([&one, &other, &third].iter().all(|stream| stream.try_fill(&x, 2u32).is_err()));
+    assert!(device.alloc::<u32>(1).is_err());
     assert!(device.shutdown_blocking(Duration::from_secs(20)), "every shard ends");
 }
 
@@ -244,7 +244,7 @@ fn a_shutdown_completes_what_every_shard_has_accepted_and_gives_everything_back(
 #[test]
 fn a_shard_that_cannot_be_opened_leaves_its_streams_to_the_others() {
     let fake = Fake::new();
-    let limits = Limits { pinned_bytes: 72 << 20, staging_bytes: 1 << 20, ..Limits::default() };
+    let limits = Limits { pinned_bytes: 80 << 20, staging_bytes: 1 << 20, ..Limits::default() };
     let device = sharded(&fake).open_with(limits).unwrap();
     let host = device.host_buffer::<u8>(56 << 20).unwrap();
     let streams: Vec<_> = (0..20).map(|_| device.stream().unwrap()).collect();
@@ -252,7 +252,8 @@ fn a_shard_that_cannot_be_opened_leaves_its_streams_to_the_others() {
     for stream in &streams {
         stream.try_fill(&x, 3u32).unwrap().wait().unwrap();
     }
-    assert!(fake.calls("cuStreamCreateWithPriority") < 8 + 3 * 4, "there was memory for all");
+    let made = fake.calls("cuStreamCreateWithPriority");
+    assert!(made < 8 + 3 * 4, "there was memory for all: {made}, {:?}", device.memory_info());
     drop(host);
 }
 
