@@ -1,7 +1,9 @@
-//! Reporting: what the fences say becomes failures, completions, room and memory, in this order.
+//! Reporting: what the fences say becomes failures, completions and room, in this order; then, when what is due was handed over,
+//! memory.
 //!
 //! Part of a step of the driver (see [`state`](super::state)): only the holder of the driver role comes here.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use dxg_scheduler::{Nanos, QueueId, StreamId, Ticket};
@@ -12,6 +14,22 @@ use super::{Engine, loss};
 use crate::error::{Error, Failure, LostCause, LostReason};
 
 impl State {
+    /// Reads the fences and reports what they say, and nothing else; whether nothing is left in flight. The rest of a step is still
+    /// to come.
+    pub(super) fn tell_of_ends(&mut self, engine: &Engine) -> bool {
+        if self.broken || self.lost {
+            return false;
+        }
+        let told = catch_unwind(AssertUnwindSafe(|| {
+            self.read_fences(engine, engine.now());
+            self.report(engine);
+        }));
+        if let Err(panic) = told {
+            self.break_down(engine, &loss::panic_message(&*panic));
+        }
+        !self.has_in_flight()
+    }
+
     pub(super) fn read_fences(&mut self, engine: &Engine, now: Nanos) {
         for index in 0..self.queues.len() {
             let id = QueueId(index as u16);
@@ -54,7 +72,7 @@ impl State {
         launch.map_or_else(|| "?".into(), |launch| launch.kernel.name.clone())
     }
 
-    /// Completions, then room for others, then memory: the order in which somebody may be waiting for them.
+    /// Completions, then room for others: the order in which somebody may be waiting for them.
     pub(super) fn report(&mut self, engine: &Engine) {
         while let Some(completed) = self.scheduler.poll_completion() {
             self.heed_poison(engine, completed.stream);
@@ -67,6 +85,10 @@ impl State {
                 shared.gate.leave(count);
             }
         }
+    }
+
+    /// Lets go of what complete operations kept alive.
+    pub(super) fn retire(&mut self, engine: &Engine) {
         let mut retired = false;
         while let Some(mut operations) = self.scheduler.poll_retired_operations() {
             retired = true;

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! queue ─▶ scheduler ─▶ batch ─▶ backend            (down: accepted work)
-//! timelines ◀─ scheduler ◀─ progress(queue)         (up: completions, then room, then memory)
+//! timelines ◀─ scheduler ◀─ progress(queue)         (up: completions, then room; memory when what is due has gone down)
 //! ```
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -69,6 +69,9 @@ pub(super) struct Queue {
     /// A thread is busy with submitting to it.
     pub(super) busy: bool,
 }
+
+/// Queues with work in flight, and how far each was when it was last looked at.
+pub(super) type Watched = SmallVec<[(QueueId, u64); 8]>;
 
 /// What a step leaves for later.
 #[derive(Clone, Copy, Debug, Default)]
@@ -141,6 +144,7 @@ impl State {
             }
             self.report(engine);
             let handed_over = if self.lost { None } else { self.hand_over(engine, now) };
+            self.retire(engine);
             now = match handed_over {
                 // A device without delays has completed what was just submitted: another round reports it at once.
                 Some(then) => then,
@@ -161,6 +165,11 @@ impl State {
     /// Whether a fence has moved since it was last read: a few loads, nothing else.
     pub(super) fn has_progress(&self, engine: &Engine) -> bool {
         self.in_flight().any(|(id, queue)| engine.backend.progress(id) > queue.seen)
+    }
+
+    /// The fences that may move.
+    pub(super) fn watched(&self) -> Watched {
+        self.in_flight().map(|(id, queue)| (id, queue.seen)).collect()
     }
 
     pub(super) fn has_in_flight(&self) -> bool {

@@ -23,7 +23,7 @@ use std::time::Instant;
 
 use dxg_scheduler::{Nanos, Ticket};
 
-use super::state::Left;
+use super::state::{Left, Watched};
 use super::{Cause, Control, Engine, StreamShared, loss};
 use crate::core::completion::Registration;
 use crate::core::doze::Need;
@@ -35,8 +35,8 @@ use crate::sync::{Mutation, mutated, spin_loop};
 /// flood of many tasks must not keep one of them from its own business.
 const INLINE_ROUNDS: u32 = 8;
 
-/// Turns of an empty loop between two looks at the fences. None in a model, where a pause would always let the device go on.
-const LOOK_PAUSE: u32 = if cfg!(dxg_loom) { 0 } else { 32 };
+/// Looks at the fences between two times that the role is taken. None in a model, where a pause would always let the device go on.
+const LOOKS: u32 = if cfg!(dxg_loom) { 0 } else { 32 };
 
 /// The place of a future that waits for an operation. Its owner gives it to [`Engine::end_wait`] before it drops it.
 #[derive(Default)]
@@ -241,6 +241,10 @@ impl Engine {
             let until = self.now().saturating_add(limit);
             let mut hit = false;
             while !hit && self.look_until(until) {
+                if self.ends_early(stream, ticket) {
+                    self.patience.tell(true);
+                    return;
+                }
                 // Without the role, its holder sees to everything.
                 let Some(now_left) = self.drive_inline() else { return };
                 left = now_left;
@@ -251,17 +255,41 @@ impl Engine {
         self.leave_behind(left);
     }
 
+    /// Tells of what has ended, without the rest of a step; whether that is the end of the wait. It is where nothing else is in
+    /// flight, and the driver thread comes round to the rest if nobody else does.
+    fn ends_early(&self, stream: &StreamShared, ticket: u64) -> bool {
+        if !self.doze.looks_soon() {
+            return false;
+        }
+        let Some(mut guard) = self.role.try_enter() else { return false };
+        let all = guard.tell_of_ends(self);
+        // What has come meanwhile, the caller looks at next.
+        if guard.leave().map_err(drop).is_err() || !all || !stream.timeline.is_done(ticket) {
+            return false;
+        }
+        self.leave_behind(Left { in_flight: None, gathered: true });
+        true
+    }
+
     /// Looks at the fences in a loop, holding the role only while it reads; whether there is something to do before `until`.
     pub(super) fn look_until(&self, until: Nanos) -> bool {
         loop {
             let mut moved = true;
+            let mut watched = Watched::new();
             // Without the role somebody else reads the fences.
-            let entered = self.role.try_drive(|state| moved = state.has_progress(self));
+            let entered = self.role.try_drive(|state| {
+                moved = state.has_progress(self);
+                watched = state.watched();
+            });
             if !entered || moved || !self.queue.is_empty() {
                 return true;
             }
-            for _ in 0..LOOK_PAUSE {
+            // The fences themselves are anybody's to read.
+            for _ in 0..LOOKS {
                 spin_loop();
+                if watched.iter().any(|&(queue, seen)| self.backend.progress(queue) > seen) {
+                    return true;
+                }
             }
             if self.now() >= until {
                 return false;

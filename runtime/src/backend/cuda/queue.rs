@@ -3,7 +3,6 @@
 //! ```text
 //! submit ─▶ plan (tables into the ring) ─▶ waits for other queues ─▶ calls ─▶ fence value
 //! progress ◀── fence word in pinned memory, one load       (or, where that is not to be trusted, events)
-//!          ◀── the stream itself, after a lone operation that somebody waits for
 //! ```
 //!
 //! | part | who may touch it |
@@ -11,7 +10,6 @@
 //! | `QueueState` | the holder of the driver role, under the queue's lock (never contended) |
 //! | `submitted` | written by the role holder before a submission; read by anyone |
 //! | the fence word | written by the device; read by anyone |
-//! | `by_stream` | written by the role holder after a submission; read by anyone |
 //! | `marks` | any thread, under their lock |
 
 use std::ptr::{self, NonNull};
@@ -24,7 +22,7 @@ use super::marks::Marks;
 use super::memory::MemorySource;
 use super::plan::Plan;
 use super::submit::Oversize;
-use super::sys::{self, status};
+use super::sys;
 use crate::backend::ring::CommandRing;
 use crate::backend::{DeviceChunk, HostChunk};
 use crate::error::Result;
@@ -40,9 +38,7 @@ pub(super) struct Queue {
     fence: NonNull<AtomicU64>,
     /// The last value submitted: nothing above it is true.
     pub submitted: AtomicU64,
-    /// The last value that no word is written for: the stream has reached it once nothing is left in it.
-    by_stream: AtomicU64,
-    /// The largest value that an event, or the stream, has shown.
+    /// The largest value that an event has shown.
     by_event: AtomicU64,
     marks: Mutex<Marks>,
     state: Mutex<QueueState>,
@@ -91,7 +87,6 @@ impl Queue {
             fence_address: fences.device_address + offset as u64,
             fence,
             submitted: AtomicU64::new(0),
-            by_stream: AtomicU64::new(0),
             by_event: AtomicU64::new(0),
             marks: Mutex::default(),
             state: Mutex::new(QueueState {
@@ -126,35 +121,6 @@ impl Queue {
     pub fn completed(&self) -> u64 {
         let reached = self.word().max(self.by_event.load(Ordering::Acquire));
         if reached <= self.submitted.load(Ordering::Acquire) { reached } else { 0 }
-    }
-
-    /// Everything up to `value` is in the stream, and no word will tell of it.
-    pub fn leave_to_stream(&self, value: u64) {
-        self.marks().note(value);
-        // Release pairs with the Acquire loads: who asks the stream from here on asks for all of it.
-        self.by_stream.store(value, Ordering::Release);
-    }
-
-    /// Whether the word says nothing of `value`, however long one waits.
-    pub fn is_left_to_stream(&self, value: u64) -> bool {
-        self.by_stream.load(Ordering::Acquire) >= value
-    }
-
-    /// How far the queue has come, asking the stream where that is how to know; `by_memory` is what memory tells. Called inside
-    /// the context.
-    pub fn ask_stream(&self, by_memory: u64) -> Result<u64, Refusal> {
-        // Before the stream is asked: whatever comes into it later, this value is reached when nothing is left.
-        let value = self.by_stream.load(Ordering::Acquire);
-        if value <= by_memory {
-            return Ok(by_memory);
-        }
-        // SAFETY: needed to call the driver; the stream is alive.
-        let found = unsafe { (self.context.driver.api.stream_query)(self.stream) };
-        if found == status::NOT_READY {
-            return Ok(by_memory);
-        }
-        self.context.check(found)?;
-        Ok(self.by_event.fetch_max(value, Ordering::AcqRel).max(value))
     }
 
     /// An event that is complete once the queue has reached `value`; `None`: it has, or was not submitted. Called inside the

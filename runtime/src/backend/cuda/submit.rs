@@ -8,11 +8,11 @@ use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::Ordering;
 
-use dxg_scheduler::{Batch, FlushReason, QueueId};
+use dxg_scheduler::{Batch, QueueId};
 
 use super::execution::{Execution, FenceMode};
 use super::library::Refusal;
-use super::plan::{Full, Plan, Step, Tables, launch_of};
+use super::plan::{Full, Step, Tables, launch_of};
 use super::queue::{Queue, QueueState};
 use super::sys::{self, status};
 use crate::backend::ring::Stretch;
@@ -55,7 +55,7 @@ impl Execution {
         let mut memory = self.plan(batch, &mut state, completed)?;
         self.wait_for_others(queue, &batch.waits)?;
         // Before the first call: a value up to this one counts as progress from the moment it can appear.
-        let before = queue.submitted.swap(batch.fence, Ordering::AcqRel);
+        queue.submitted.store(batch.fence, Ordering::Release);
         let mut begin = 0;
         while let Some(next) = self.make_calls(batch, queue, &state, &memory)? {
             // Something was refused in a wave before this one: what depends on it must not run.
@@ -72,13 +72,7 @@ impl Execution {
         }
         memory.len = state.plan.len;
         state.commit(&memory, batch.fence);
-        let lone = self.is_lone(batch, &state.plan);
         drop(state);
-        // A stream memory write keeps the caller longer than a launch does, and who waits for one operation looks at once.
-        if lone && completed >= before {
-            queue.leave_to_stream(batch.fence);
-            return Ok(Submitted::default());
-        }
         self.write_fence(queue, batch.fence)?;
         if self.context.driver.wsl {
             // The driver may hold launches back until it is called again.
@@ -89,16 +83,6 @@ impl Execution {
             }
         }
         Ok(Submitted::default())
-    }
-
-    /// Whether somebody waits for a batch of one call, and a look at the stream itself tells when it is through.
-    fn is_lone(&self, batch: &Batch<Op>, plan: &Plan) -> bool {
-        batch.operations.len() == 1
-            && plan.steps.len() == 1
-            && batch.reason == FlushReason::Waiter
-            && matches!(self.fence_mode, FenceMode::WriteValue(_))
-            && !self.asks_events()
-            && !self.context.driver.wsl
     }
 
     /// Plans the batch where there is room for its tables; `Busy` leaves everything as it was.
