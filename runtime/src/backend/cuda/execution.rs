@@ -174,14 +174,10 @@ impl Execution {
     /// How far a queue has come, by whatever tells the truth here. 0 where that cannot be asked.
     pub fn reached(&self, queue: &Queue) -> u64 {
         let by_memory = queue.completed();
-        let left = queue.is_left_to_stream(by_memory + 1);
-        if !(self.asks_events() || left) || queue.is_idle() {
+        if !self.asks_events() || queue.is_idle() {
             return by_memory;
         }
         let Ok(_entered) = self.context.enter() else { return by_memory };
-        if !self.asks_events() {
-            return queue.ask_stream(by_memory).unwrap_or(by_memory);
-        }
         queue.look_at_events().map_or(by_memory, |by_event| by_event.max(by_memory))
     }
 
@@ -268,7 +264,7 @@ fn priorities(context: &Context) -> (i32, i32) {
 /// Whether the fence word stays behind what an event has shown. The event comes after the word in its stream.
 fn lags(queue: &Queue, reached: u64) -> bool {
     let begun = Instant::now();
-    while queue.word() < reached && !queue.is_left_to_stream(reached) {
+    while queue.word() < reached {
         if begun.elapsed() > WORD_LAG {
             return true;
         }
