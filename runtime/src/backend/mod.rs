@@ -72,6 +72,10 @@ pub(crate) trait Backend: Send + Sync {
     /// The descriptor to sleep on: an eventfd.
     fn event_fd(&self) -> BorrowedFd<'_>;
 
+    /// Whom to call, beside raising the descriptor, when a notification comes on a thread of the backend's own: it may drive at once,
+    /// where the attendant has to wake first.
+    fn call_when_notified(&self, _drive: Box<dyn Fn() + Send + Sync>) {}
+
     /// Makes the descriptor silent again; true if it was readable.
     fn drain_event(&self) -> bool;
 

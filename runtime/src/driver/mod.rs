@@ -203,6 +203,14 @@ impl Engine {
         let engine = Arc::new(Self::new(backend, settings, common, shard)?);
         engine.submitters.report_to(&engine);
         engine.common.enter(&engine);
+        // Weak: the backend is the engine's.
+        let weak = Arc::downgrade(&engine);
+        let drive = move || {
+            if let Some(engine) = weak.upgrade() {
+                engine.drive();
+            }
+        };
+        engine.backend.call_when_notified(Box::new(drive));
         match attendant {
             Place::Thread => thread::spawn(engine.clone())?,
             #[cfg(feature = "tokio")]

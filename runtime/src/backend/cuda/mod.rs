@@ -191,6 +191,10 @@ impl Backend for CudaBackend {
         self.execution.sleeper.fd()
     }
 
+    fn call_when_notified(&self, drive: Box<dyn Fn() + Send + Sync>) {
+        self.execution.sleeper.call(drive);
+    }
+
     fn drain_event(&self) -> bool {
         self.execution.sleeper.drain()
     }

@@ -1,12 +1,12 @@
 //! Sleeping until a queue reaches a value: a thread for each queue that is slept on, blocked in the driver.
 //!
 //! ```text
-//! attendant: arm(queue, event) ─▶ lane ─▶ thread: cuEventSynchronize (blocked, no CPU) ─▶ eventfd ─▶ attendant
+//! attendant: arm(queue, event) ─▶ lane ─▶ thread: cuEventSynchronize (blocked, no CPU) ─▶ drives; eventfd ─▶ attendant
 //! ```
 //!
 //! The driver cannot raise a descriptor by itself, and a host callback costs tens of microseconds and runs on a thread that
 //! must not call the driver. A thread is made when its queue is slept on for the first time; it blocks on an event that
-//! covers all waiters. Arming again while a thread is blocked on an earlier value adds nothing: it will look again.
+//! covers all waiters. It drives itself when it wakes: who waits is told without the attendant's wake-up in between. Arming again while a thread is blocked on an earlier value adds nothing: it will look again.
 //!
 //! | part | who may touch it |
 //! |---|---|
@@ -14,7 +14,7 @@
 //! | the event of a job | alive until the queues are dropped, which is after the threads have ended |
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 use dxg_io::object::EventFd;
@@ -33,6 +33,8 @@ struct Shared {
     context: Arc<Context>,
     event: EventFd,
     lanes: Box<[Lane]>,
+    /// Set once, when the engine starts.
+    drive: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 #[derive(Default)]
@@ -57,7 +59,10 @@ impl Sleeper {
     pub fn new(context: Arc<Context>, queues: usize) -> Result<Self> {
         let event = EventFd::new().map_err(|error| Error::driver("eventfd", error))?;
         let lanes = (0..queues).map(|_| Lane::default()).collect();
-        Ok(Sleeper { shared: Arc::new(Shared { context, event, lanes }), threads: Mutex::default() })
+        Ok(Sleeper {
+            shared: Arc::new(Shared { context, event, lanes, drive: OnceLock::new() }),
+            threads: Mutex::default(),
+        })
     }
 
     /// Raises the descriptor when the event of a queue is complete; `None`: at once.
@@ -78,6 +83,12 @@ impl Sleeper {
         drop(content);
         lane.changed.notify_one();
         Ok(())
+    }
+
+    /// What a thread does first when it wakes.
+    pub fn call(&self, drive: Box<dyn Fn() + Send + Sync>) {
+        // The engine starts once.
+        let _set_once = self.shared.drive.set(drive);
     }
 
     pub fn raise(&self) -> Result<()> {
@@ -104,6 +115,9 @@ impl Shared {
                 let found = unsafe { (self.context.driver.api.event_synchronize)(event) };
                 // A fault is remembered, and found by whoever is woken.
                 let _remembered = self.context.check(found);
+            }
+            if let Some(drive) = self.drive.get() {
+                drive();
             }
             if let Err(error) = self.event.fire() {
                 tracing::warn!(%error, "an eventfd could not be raised; sleepers wake by time");
