@@ -36,7 +36,8 @@ impl Completion {
         self.stream.id().0
     }
 
-    /// Sequence number of the operation: its place in the order of acceptance of the whole device.
+    /// Sequence number of the operation: its place in the order of acceptance, growing within its stream (and within its
+    /// [shard](crate::Limits::shards)).
     pub fn ticket(&self) -> u64 {
         self.ticket
     }

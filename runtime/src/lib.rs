@@ -92,6 +92,7 @@ mod prepared;
 pub mod ptx;
 #[doc(hidden)]
 pub mod raw;
+mod ready;
 mod request;
 mod selector;
 mod shards;

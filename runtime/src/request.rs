@@ -13,16 +13,13 @@ use crate::args::{Args, Slot, access_words, needed_flag};
 use crate::backend::LoadedKernel;
 use crate::buffer::BufferSlice;
 use crate::device::{DeviceTag, cannot_launch};
-use crate::driver::Hold;
 use crate::error::{Error, Result};
-use crate::event::{Elsewhere, Event, Record};
 use crate::grid::Grid;
-use crate::host_buffer::Reservation;
 use crate::info::{DeviceInfo, MAX_ARGUMENT_BYTES};
 use crate::kernel::Kernel;
 use crate::op::{ArgBytes, ArgTag, Blocks, Keep, KeepAlive, Launch, Op, OpKind, Shape};
 use crate::pod::Pod;
-use crate::stream::StreamCore;
+pub(crate) use crate::ready::{After, Ready};
 
 /// A validated operation without its place in the order.
 pub(crate) struct Request {
@@ -30,55 +27,6 @@ pub(crate) struct Request {
     pub(crate) hazard: Hazard,
     bytes: u32,
     kind: OpKind,
-}
-
-/// A request with what is to be told once it is accepted; dropped, it was not, and what it had reserved is free again.
-pub(crate) struct Ready {
-    pub(crate) request: Request,
-    pub(crate) after: After,
-}
-
-impl Ready {
-    /// The same in this stream: a wait for what another shard does becomes a hold, which the host ends.
-    pub(crate) fn placed(self, stream: &StreamCore) -> Self {
-        let After::Waits(event) = &self.after else { return self };
-        let (request, after) = match event.elsewhere(stream) {
-            Elsewhere::Nothing => (self.request, After::Nobody),
-            Elsewhere::Done => (self.request.nothing(), After::Nobody),
-            Elsewhere::Recorded(source, ticket) => (self.request.hold(), After::Holds(source, ticket)),
-        };
-        Ready { request, after }
-    }
-}
-
-/// Whom to tell that an operation was accepted.
-pub(crate) enum After {
-    Nobody,
-    /// A host buffer, which the device uses from now on.
-    Host(Reservation),
-    /// An event, whose latest record it is.
-    Recorded(Record),
-    /// A wait for this event, before it is known in which stream.
-    Waits(Event),
-    /// What a hold waits for, in a stream of another shard.
-    Holds(Arc<StreamCore>, u64),
-}
-
-impl After {
-    pub(crate) fn accepted(self, stream: &Arc<StreamCore>, ticket: u64) {
-        match self {
-            After::Nobody | After::Waits(_) => {}
-            After::Holds(source, until) => Hold::begin(source.place(until), stream.place(ticket)),
-            After::Host(reservation) => reservation.accepted(stream, ticket),
-            After::Recorded(record) => record.accepted(stream, ticket),
-        }
-    }
-}
-
-impl From<Request> for Ready {
-    fn from(request: Request) -> Self {
-        Ready { request, after: After::Nobody }
-    }
 }
 
 /// Packet header, the packet's own fields, one entry, and a barrier: upper bounds of the encoding.

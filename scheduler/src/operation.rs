@@ -14,7 +14,7 @@ pub struct StreamId(pub u32);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(pub u32);
 
-/// An operation's place in the order of acceptance: strictly increasing over the whole device, never 0.
+/// An operation's place in the order of acceptance: strictly increasing over all streams of the scheduler, never 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 

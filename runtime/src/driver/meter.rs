@@ -14,7 +14,8 @@ use super::counters::Counters;
 use super::observe::Event;
 use crate::info::DeviceInfo;
 
-/// The handles of one device.
+/// The handles of one device, or of one of its shards: those of all shards are the same metrics, so that everything is added to them
+/// and nothing set.
 pub(super) struct Meter {
     operations: Counter,
     waits: Counter,
@@ -37,6 +38,8 @@ struct InFlight {
     queues: Vec<VecDeque<Sent>>,
     operations: u64,
     batches: u64,
+    /// Failures that were told.
+    failures: u64,
 }
 
 struct Sent {
@@ -97,8 +100,10 @@ impl Meter {
                 });
             }
             Event::Fence { at, queue, value } => {
-                self.failures.absolute(counters.failures.get());
                 self.levels(|in_flight| {
+                    let failures = counters.failures.get();
+                    self.failures.increment(failures - in_flight.failures);
+                    in_flight.failures = failures;
                     let Some(sent) = in_flight.queues.get_mut(usize::from(queue.0)) else { return };
                     while sent.front().is_some_and(|batch| batch.fence <= value) {
                         let Some(batch) = sent.pop_front() else { break };
@@ -113,9 +118,17 @@ impl Meter {
 
     fn levels(&self, change: impl FnOnce(&mut InFlight)) {
         let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = (in_flight.operations, in_flight.batches);
         change(&mut in_flight);
-        self.operations_in_flight.set(in_flight.operations as f64);
-        self.batches_in_flight.set(in_flight.batches as f64);
+        self.operations_in_flight.increment(in_flight.operations as f64 - before.0 as f64);
+        self.batches_in_flight.increment(in_flight.batches as f64 - before.1 as f64);
+    }
+}
+
+impl Drop for Meter {
+    /// What a lost device leaves behind is not in flight any more.
+    fn drop(&mut self) {
+        self.levels(|in_flight| (in_flight.operations, in_flight.batches) = (0, 0));
     }
 }
 

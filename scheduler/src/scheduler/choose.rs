@@ -64,6 +64,12 @@ impl Place {
     const ANY: Place = Place { start: 0, launches: 0, end: u32::MAX };
 }
 
+/// How much that does not merge a batch takes: worked out when it is first asked for.
+struct Share {
+    load: Nanos,
+    known: Option<Nanos>,
+}
+
 impl<T> Scheduler<T> {
     /// Makes a batch of what is ready. False if everything there turned out to be held back or to belong elsewhere.
     pub(super) fn make(&mut self, source: &Source, out: &mut Batch<T>) -> bool {
@@ -132,14 +138,16 @@ impl<T> Scheduler<T> {
 
     /// Rounds of [`TURN`] waves: in each, streams join that merge there, then all members go on.
     fn gather_free(&mut self, queue: u16, left: &mut Vec<u32>, members: &mut Vec<u32>) -> Option<FlushReason> {
-        let share = self.share();
+        let mut share = Share { load: self.queues[usize::from(self.config.queues)].ready.load, known: None };
         let span = SPAN_REACHES.saturating_mul(self.config.host_reach);
         let mut end = 0;
         loop {
             end = end.max(self.draft.depth()).saturating_add(TURN);
             // What does not merge joins in the first round only: behind it, others have more to gain elsewhere.
-            let share = if members.is_empty() { share } else { 0 };
-            if let Some(cap) = self.join(queue, end, share, left, members) {
+            if !members.is_empty() {
+                share.known = Some(0);
+            }
+            if let Some(cap) = self.join(queue, end, &mut share, left, members) {
                 return Some(cap);
             }
             let (more, cap) = self.go_on(queue, end.saturating_add(TURN), members);
@@ -155,7 +163,7 @@ impl<T> Scheduler<T> {
         &mut self,
         queue: u16,
         end: u32,
-        share: Nanos,
+        share: &mut Share,
         left: &mut Vec<u32>,
         members: &mut Vec<u32>,
     ) -> Option<FlushReason> {
@@ -181,12 +189,13 @@ impl<T> Scheduler<T> {
             let (served, waited_for) = (stream.free.served(), stream.is_waited_for());
             let begins = self.draft.len() == 0;
             let merges = self.merges_at(index);
-            let beside = (self.draft.load < share && served >= behind) || self.waits_or_records(index);
             let place = match merges {
                 Some(start) => Place { start, launches: start, end },
                 None if begins => Place { start: 0, launches: 0, end },
                 // Behind what is there; copies and fills of all streams go together.
-                None if beside => Place { launches: self.draft.depth(), ..Place::ANY },
+                None if self.goes_beside(index, served >= behind, share) => {
+                    Place { launches: self.draft.depth(), ..Place::ANY }
+                }
                 None => {
                     left[kept] = index;
                     kept += 1;
@@ -265,13 +274,21 @@ impl<T> Scheduler<T> {
         None
     }
 
-    /// How much work a batch of free streams takes that does not merge before the rest goes to other queues.
+    /// Whether a stream that does not merge joins all the same.
+    fn goes_beside(&self, index: u32, in_turn: bool, share: &mut Share) -> bool {
+        let fits = |share: &mut Share| {
+            let known = *share.known.get_or_insert_with(|| self.share(share.load));
+            self.draft.load < known
+        };
+        (in_turn && fits(share)) || self.waits_or_records(index)
+    }
+
+    /// How much work a batch of free streams takes that does not merge before the rest goes to other queues; `load`: all of it.
     ///
     /// Work W on k queues, one submission every I: the last is through at k·I + W/k, least for k = √(W/I), that is for
     /// √(W·I) each. But the first of the batch is the one that is behind the others, and all they lose by waiting is
     /// waiting: a quarter of it, and no more than the way to the device, which is about what the next one would wait.
-    fn share(&self) -> Nanos {
-        let load = self.queues[usize::from(self.config.queues)].ready.load;
+    fn share(&self, load: Nanos) -> Nanos {
         let even = load.saturating_mul(self.interval()).isqrt();
         (even / 4).min(self.config.host_reach.max(self.interval()))
     }

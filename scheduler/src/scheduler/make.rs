@@ -100,6 +100,10 @@ impl<T> Scheduler<T> {
     }
 
     fn window(&self, queue: &Queue<T>) -> u32 {
+        if queue.batches.is_empty() {
+            // Whatever it is, one more goes: no division for each of many idle queues.
+            return 1;
+        }
         let cost = self.interval();
         window::window(cost, queue.batch_time.or(cost), self.config.in_flight_max)
     }
@@ -150,7 +154,9 @@ impl<T> Scheduler<T> {
 
     /// Turns the picked operations into the batch and books it as in flight.
     pub(super) fn emit(&mut self, queue: u16, reason: FlushReason, out: &mut Batch<T>) {
-        let width = (self.draft.area / u128::from(self.draft.load.max(1))) as u64;
+        let (area, load) = (self.draft.area, self.draft.load.max(1));
+        // The usual one takes a division of 64 bits.
+        let width = u64::try_from(area).map_or_else(|_| (area / u128::from(load)) as u64, |area| area / load);
         self.width += width;
         let (mut marks, mut members) = self.spare_lists.pop().unwrap_or_default();
         let posting = self.posting();

@@ -49,7 +49,6 @@ impl Execution {
         let queue = self.queue(batch.queue).map_err(SubmitError::Failed)?;
         let _entered = self.context.enter().map_err(|refusal| self.refused("cuCtxPushCurrent", refusal))?;
         let completed = self.reached(queue);
-        queue.marks().reclaim(&self.context, completed);
         let mut state = queue.state();
         state.ring.reclaim(completed);
         let mut memory = self.plan(batch, &mut state, completed)?;
@@ -74,6 +73,8 @@ impl Execution {
         state.commit(&memory, batch.fence);
         drop(state);
         self.write_fence(queue, batch.fence)?;
+        // Behind the calls: the device is at it meanwhile.
+        queue.marks().reclaim(&self.context, completed);
         if self.context.driver.wsl {
             // The driver may hold launches back until it is called again.
             // SAFETY: needed to call the driver; the stream is alive.
