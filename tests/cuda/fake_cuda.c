@@ -104,6 +104,17 @@ static CUresult give(u64 start) {
     if (!result) free((void *)start);
     return result;
 }
+/* It begins in one region and ends beyond it: the driver takes no such copy, whatever lies behind. */
+static int crosses(u64 start, u64 size) {
+    int found = 0;
+    pthread_mutex_lock(&lock);
+    for (int i = 0; i < 4096 && !found; i++) {
+        u64 begin = regions[i].start, end = begin + regions[i].size;
+        found = begin && start >= begin && start < end && size > end - start;
+    }
+    pthread_mutex_unlock(&lock);
+    return found;
+}
 /* Inside of a region, or the context is gone. Called by the worker. */
 static int reaches(u64 start, u64 size) {
     int found = 0;
@@ -371,6 +382,7 @@ EXPORT CUresult cuPointerGetAttribute(void *out, int attribute, u64 address) {
 }
 EXPORT CUresult cuMemcpyAsync(u64 to, u64 from, size_t size, struct stream *s) {
     ENTER; INSIDE;
+    if (crosses(to, size) || crosses(from, size)) return 1;
     struct node *n = make(COPY);
     n->a = to, n->b = from, n->c = size;
     issue(n, s);

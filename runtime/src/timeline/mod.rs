@@ -129,8 +129,8 @@ impl TimelineRecording {
 
 impl TimelineRecording {
     /// Ends it everywhere: the first shard comes first, so that no other begins any more.
-    fn end(&self) -> Vec<Box<Recorder>> {
-        self.engine.shards().filter_map(|shard| shard.timeline.end()).collect()
+    fn end(&self) -> Vec<Recorder> {
+        self.engine.shards().filter_map(|shard| shard.timeline.end()).map(|recorder| *recorder).collect()
     }
 }
 

@@ -222,6 +222,39 @@ fn one_refused_launch_among_merged_ones_is_found() {
 }
 
 #[test]
+fn copies_that_follow_each_other_are_one_unless_the_driver_refuses_that() {
+    // As it does where they lie in two allocations that happen to be neighbours.
+    for refused in [false, true] {
+        let fake = Fake::new();
+        let device = fake.open();
+        let (stream, half) = (device.stream().unwrap(), 64 << 10);
+        let (x, y) = (device.alloc::<u8>(2 * half).unwrap(), device.alloc::<u8>(2 * half).unwrap());
+        stream.try_fill(&x, 7u8).unwrap();
+        stream.try_fill(&y, 0u8).unwrap().wait().unwrap();
+        // Both wait behind this one, and go together.
+        fake.number("fake_hold", 1);
+        stream.try_fill(x.slice(..1).unwrap(), 7u8).unwrap();
+        device.flush();
+        let before = fake.calls("cuMemcpyAsync");
+        let copy = |from, to| stream.try_copy(x.slice(from..to).unwrap(), y.slice(from..to).unwrap()).unwrap();
+        let copies = [copy(0, half), copy(half, 2 * half)];
+        if refused {
+            fake.fail("cuMemcpyAsync", 1, 0);
+        }
+        device.flush();
+        while fake.calls("cuMemcpyAsync") == before {
+            std::thread::yield_now();
+        }
+        fake.number("fake_hold", 0);
+        copies.iter().for_each(|copy| copy.wait().unwrap());
+        let made = fake.calls("cuMemcpyAsync") - before;
+        assert_eq!(made, if refused { 3 } else { 1 });
+        let read = stream.try_copy_out(&y).unwrap().wait().unwrap();
+        same("copied", &read, &vec![7; 2 * half]).unwrap();
+    }
+}
+
+#[test]
 fn fence_values_that_stay_away_are_replaced_by_events() {
     let fake = Fake::new();
     let device = fake.set("words_lost", 1).open();

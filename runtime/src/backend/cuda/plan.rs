@@ -48,8 +48,8 @@ pub(super) struct Full;
 pub(super) enum Step {
     /// The copy kernel, over `count` entries at `table`. `first`: an operation to name if it is refused.
     Copies { table: usize, count: u32, first: u32 },
-    /// One copy by the copy engine.
-    Dma { src: u64, dst: u64, len: u64, first: u32 },
+    /// One copy by the copy engine: that of `count` operations from `first` on, whose ranges follow each other.
+    Dma { src: u64, dst: u64, len: u64, first: u32, count: u32 },
     /// The fill kernel, over `count` entries at `table`.
     Fills { table: usize, count: u32, first: u32 },
     /// One fill by the driver.
@@ -313,7 +313,8 @@ impl Plan {
         let all = group.into_iter().flat_map(|group| copies_of(batch, group, poison));
         for extent in all.filter(|extent| !by_table || extent.len >= DMA_LEAST) {
             let Extent { src, dst, len, ref operations } = *extent;
-            self.steps.push(Step::Dma { src, dst, len, first: operations.start });
+            let (first, count) = (operations.start, operations.end - operations.start);
+            self.steps.push(Step::Dma { src, dst, len, first, count });
         }
         Ok(())
     }

@@ -5,10 +5,11 @@
 //! device.
 
 use std::ffi::c_void;
+use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::Ordering;
 
-use dxg_scheduler::{Batch, QueueId};
+use dxg_scheduler::{Batch, QueueId, Work};
 
 use super::execution::{Execution, FenceMode};
 use super::library::Refusal;
@@ -176,8 +177,17 @@ impl Execution {
         for step in &state.plan.steps {
             let (found, operation) = match *step {
                 Step::Copies { table, count, first } => (kernels.copy(context, stream, host(table), count), first),
-                // SAFETY: needed to call the driver; the operation holds both ranges until its fence value.
-                Step::Dma { src, dst, len, first } => (unsafe { (api.copy)(dst, src, len as usize, stream) }, first),
+                Step::Dma { src, dst, len, first, count } => {
+                    // SAFETY: needed to call the driver; the operations hold both ranges until their fence value.
+                    let found = unsafe { (api.copy)(dst, src, len as usize, stream) };
+                    if found != status::SUCCESS && count > 1 && context.driver.refusal(found).lost().is_none() {
+                        // Ranges that follow each other may lie in two allocations, which the driver takes in no one copy; and
+                        // if it is something else, this tells whose.
+                        refused |= self.copy_singly(batch, first..first + count, stream)?;
+                        continue;
+                    }
+                    (found, first)
+                }
                 Step::Fills { table, count, first } => (kernels.fill(context, stream, host(table), count), first),
                 Step::Fill { dst, len, pattern, pattern_len, first } => {
                     let count = (len / u64::from(pattern_len.max(1))) as usize;
@@ -224,6 +234,21 @@ impl Execution {
             refused |= self.outcome(batch, operation, found)?;
         }
         Ok(None)
+    }
+
+    /// Copies one by one what was refused as a whole; whether any of it was refused again.
+    fn copy_singly(&self, batch: &Batch<Op>, operations: Range<u32>, stream: sys::Stream) -> Result<bool, SubmitError> {
+        let mut refused = false;
+        for index in operations {
+            let Some(Work::Copy { src, dst, len, .. }) = batch.operations.get(index as usize).map(|copy| copy.work)
+            else {
+                continue;
+            };
+            // SAFETY: as for the whole.
+            let found = unsafe { (self.context.driver.api.copy)(dst, src, len as usize, stream) };
+            refused |= self.outcome(batch, index, found)?;
+        }
+        Ok(refused)
     }
 
     /// Whether a call was refused; its operation has failed then.
