@@ -10,7 +10,6 @@
 //! | `shards` | each is entered once, when it starts; read by any task |
 //! | `lost`, `broken` | written once, by the holder of a driver role; read by the others' |
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use super::Engine;
@@ -20,6 +19,7 @@ use crate::core::room::Room;
 use crate::error::LostCause;
 use crate::limits::{SHARDS_MAX, Settings};
 use crate::sync::Clock;
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// See the module.
 pub(crate) struct Common {

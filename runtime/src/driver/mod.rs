@@ -34,9 +34,8 @@ use crate::error::{Error, Result};
 use crate::limits::{Policy, Settings};
 use crate::op::Op;
 use crate::stats::Stats;
-use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use crate::sync::{CachePadded, Mutation, mutated};
-use std::sync::atomic::AtomicUsize;
 
 mod accept;
 mod attend;
