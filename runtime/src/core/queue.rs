@@ -136,6 +136,13 @@ impl<T> EnqueueQueue<T> {
         Some(first + 1..first + 1 + n as u64)
     }
 
+    /// Asks for the slot of the next push, which this thread has time for now: a ring is larger than a cache, so that every slot is
+    /// out of it when its turn comes.
+    pub(crate) fn fetch_next(&self) {
+        // Relaxed: whichever slot it is, it does no harm.
+        prefetch(self.ring.slot(self.ring.tail.load(Ordering::Relaxed)));
+    }
+
     /// The ticket that the next push would get. A stale answer is too low, never too high.
     pub(crate) fn next_ticket(&self) -> u64 {
         // Acquire pairs with the claim's exchange: who sees a ticket as taken sees what its taker did before.

@@ -143,7 +143,7 @@ impl State {
                 self.read_fences(engine, now);
             }
             self.report(engine);
-            let handed_over = if self.lost { None } else { self.hand_over(engine, now) };
+            let handed_over = if self.lost { None } else { self.hand_over(engine, now, taken) };
             self.retire(engine);
             now = match handed_over {
                 // A device without delays has completed what was just submitted: another round reports it at once.

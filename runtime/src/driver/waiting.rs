@@ -238,6 +238,9 @@ impl Engine {
             && !stream.timeline.is_done(ticket)
             && let Some(limit) = self.patience.ask()
         {
+            // Who awaits one operation after another enqueues next.
+            self.queue.fetch_next();
+            self.controls.fetch_next();
             let until = self.now().saturating_add(limit);
             let mut hit = false;
             while !hit && self.look_until(until) {
