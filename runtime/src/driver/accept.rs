@@ -154,9 +154,10 @@ impl Engine {
 
     /// As [`Engine::room`], for futures written by hand, which have looked at the stream.
     pub(crate) fn wait_for_room<'a>(&'a self, stream: &'a StreamShared, n: usize) -> WaitForRoom<'a> {
-        // Who waits for room waits for everything that takes it.
+        // Who waits for room waits for everything that takes it. What other shards have gathered goes by itself soon; to disturb
+        // their drivers whenever one stream is full would cost more.
         if !mutated(Mutation::RoomFlushesNothing) {
-            self.flush_everything();
+            self.flush_shard();
         }
         WaitForRoom {
             engine: self,
