@@ -135,14 +135,6 @@ impl DeviceShared {
         self.shards.iter().fold(Stats::default(), |sum, engine| sum.and(&engine.stats()))
     }
 
-    fn set_settings(&self, settings: Settings) {
-        self.shards.set_settings(settings);
-    }
-
-    fn close(&self) {
-        self.shards.close();
-    }
-
     pub(crate) fn info(&self) -> &DeviceInfo {
         self.engine.backend.info()
     }
@@ -236,7 +228,7 @@ impl Drop for DeviceShared {
             leaving.leave(self);
         }
         // Nothing is waited for: the engine completes what was accepted, and ends by itself.
-        self.close();
+        self.shards.close();
     }
 }
 
@@ -466,7 +458,7 @@ impl Device {
     pub fn set_limits(&self, limits: Limits) -> Result<()> {
         let now = self.shared.engine.settings();
         self.shared.opened.check_change(&limits)?;
-        self.shared.set_settings(Settings { limits, ..now });
+        self.shared.shards.set_settings(Settings { limits, ..now });
         Ok(())
     }
 
@@ -479,14 +471,14 @@ impl Device {
     pub fn set_policy(&self, policy: Policy) -> Result<()> {
         policy.check()?;
         let now = self.shared.engine.settings();
-        self.shared.set_settings(Settings { policy, ..now });
+        self.shared.shards.set_settings(Settings { policy, ..now });
         Ok(())
     }
 
     /// Ends the device: accepts nothing more, completes what was accepted, and closes it. Later calls on it, and on whatever
     /// belongs to it, fail with [`Error::ShutDown`]; completions keep their outcomes. Calling it again does nothing more.
     pub async fn shutdown(&self) {
-        self.shared.close();
+        self.shared.shards.close();
         for engine in self.shared.shards.iter() {
             engine.closed().await;
         }
@@ -494,7 +486,7 @@ impl Device {
 
     /// As [`Device::shutdown`], blocking the thread, but no longer than `limit`; whether the device has closed.
     pub fn shutdown_blocking(&self, limit: Duration) -> bool {
-        self.shared.close();
+        self.shared.shards.close();
         let begun = Instant::now();
         self.shared.shards.iter().all(|engine| engine.wait_closed(limit.saturating_sub(begun.elapsed())))
     }

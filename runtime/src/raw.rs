@@ -92,12 +92,6 @@ impl Prepared {
         Prepared { ready: ready.into(), landing: None }
     }
 
-    /// Makes it an operation of this stream's shard.
-    fn place(&mut self, core: &StreamCore) {
-        let ready = std::mem::replace(&mut self.ready, Request::marker().into());
-        self.ready = ready.placed(core);
-    }
-
     /// The landing of its data, if it brings any.
     pub fn landing(&self) -> Option<Arc<Landing>> {
         self.landing.clone()
@@ -311,8 +305,9 @@ fn push(
 /// Enqueues one operation, and gives its sequence number. Where there is no room: waits for it, or says so.
 pub fn enqueue(stream: &Stream, prepared: Prepared, wait: bool) -> Result<u64, TryError> {
     let core = &stream.inner.core;
-    let Prepared { ready, landing } = prepared;
-    let Ready { request, after } = ready.placed(core);
+    let Prepared { mut ready, landing } = prepared;
+    ready.place(core);
+    let Ready { request, after } = ready;
     let ticket = entry(core, wait)?.push(|ticket| {
         if let Some(landing) = &landing {
             landing.accepted(Timeline(Arc::clone(core)), ticket);

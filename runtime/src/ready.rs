@@ -1,10 +1,12 @@
 //! A request that is ready to be accepted, and what is to be done when it is.
 //!
 //! ```text
-//! Request ─▶ Ready ── placed(stream): waits for other shards become holds ─▶ accepted ─▶ After: events, host buffers, holds
+//! Request ─▶ Ready ── place(stream): waits for other shards become holds ─▶ accepted ─▶ After: events, host buffers, holds
 //! ```
 
 use std::sync::Arc;
+
+use dxg_scheduler::Work;
 
 use crate::driver::Hold;
 use crate::event::{Elsewhere, Event, Record};
@@ -19,15 +21,16 @@ pub(crate) struct Ready {
 }
 
 impl Ready {
-    /// The same in this stream: a wait for what another shard does becomes a hold, which the host ends.
-    pub(crate) fn placed(self, stream: &StreamCore) -> Self {
-        let After::Waits(event) = &self.after else { return self };
-        let (request, after) = match event.elsewhere(stream) {
-            Elsewhere::Nothing => (self.request, After::Nobody),
-            Elsewhere::Done => (self.request.nothing(), After::Nobody),
-            Elsewhere::Recorded(source, ticket) => (self.request.hold(), After::Holds(source, ticket)),
+    /// Makes it an operation of this stream: a wait for what another shard does becomes a hold, which the host ends.
+    pub(crate) fn place(&mut self, stream: &StreamCore) {
+        let After::Waits(event) = &self.after else { return };
+        let (work, after) = match event.elsewhere(stream) {
+            Elsewhere::Nothing => return,
+            Elsewhere::Done => (Work::Marker, After::Nobody),
+            Elsewhere::Recorded(source, ticket) => (Work::Hold, After::Holds(source, ticket)),
         };
-        Ready { request, after }
+        self.request.work = work;
+        self.after = after;
     }
 }
 
@@ -48,7 +51,7 @@ impl After {
     pub(crate) fn accepted(self, stream: &Arc<StreamCore>, ticket: u64) {
         match self {
             After::Nobody | After::Waits(_) => {}
-            After::Holds(source, until) => Hold::begin(source.place(until), stream.place(ticket)),
+            After::Holds(source, until) => Hold::begin(source, until, Arc::clone(stream), ticket),
             After::Host(reservation) => reservation.accepted(stream, ticket),
             After::Recorded(record) => record.accepted(stream, ticket),
         }

@@ -146,20 +146,6 @@ impl Request {
         }
     }
 
-    /// Holds the stream back until the operation is complete that another shard is waited for with.
-    pub(crate) fn hold(self) -> Self {
-        Request { work: Work::Hold, ..self.nothing() }
-    }
-
-    /// The same, doing nothing.
-    pub(crate) fn nothing(self) -> Self {
-        let kind = match self.kind {
-            OpKind::Wait(kept) => OpKind::Marker(kept),
-            other => other,
-        };
-        Request { work: Work::Marker, kind, ..self }
-    }
-
     /// A place in the stream.
     pub(crate) fn marker() -> Self {
         Request::marker_holding(KeepAlive::new())

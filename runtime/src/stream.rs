@@ -32,11 +32,6 @@ pub(crate) struct StreamCore {
 }
 
 impl StreamCore {
-    /// One of its operations, with all that is needed to wait for it.
-    pub(crate) fn place(&self, ticket: u64) -> (Arc<Engine>, Arc<StreamShared>, u64) {
-        (Arc::clone(&self.engine), Arc::clone(&self.shared), ticket)
-    }
-
     pub(crate) fn id(&self) -> StreamId {
         self.shared.id
     }
@@ -200,7 +195,9 @@ impl Stream {
 
     /// Enqueues one operation, or says that there is no room.
     pub(crate) fn try_accept(&self, ready: impl Into<Ready>) -> Result<Completion, TryError> {
-        let Ready { request, after } = ready.into().placed(&self.inner.core);
+        let mut ready = ready.into();
+        ready.place(&self.inner.core);
+        let Ready { request, after } = ready;
         let done = self.try_accept_with(|stream, ticket| request.into_operation(stream, ticket))?;
         after.accepted(&self.inner.core, done.ticket());
         Ok(done)
@@ -208,7 +205,9 @@ impl Stream {
 
     /// Enqueues one operation, waiting for room.
     pub(crate) async fn accept(&self, ready: impl Into<Ready>) -> Result<Completion> {
-        let Ready { request, after } = ready.into().placed(&self.inner.core);
+        let mut ready = ready.into();
+        ready.place(&self.inner.core);
+        let Ready { request, after } = ready;
         let done = self.accept_with(|stream, ticket| request.into_operation(stream, ticket)).await?;
         after.accepted(&self.inner.core, done.ticket());
         Ok(done)
@@ -264,8 +263,11 @@ impl Stream {
     }
 
     fn split(&self, ready: Vec<Ready>) -> (Vec<Option<Request>>, Vec<After>) {
-        let placed = ready.into_iter().map(|ready| ready.placed(&self.inner.core));
-        placed.map(|ready| (Some(ready.request), ready.after)).unzip()
+        let placed = ready.into_iter().map(|mut ready| {
+            ready.place(&self.inner.core);
+            (Some(ready.request), ready.after)
+        });
+        placed.unzip()
     }
 
     fn accepted_all(&self, afters: Vec<After>, first: u64) -> Completion {

@@ -19,42 +19,46 @@ use std::task::{Context, Poll, Wake, Waker};
 use dxg_scheduler::{Nanos, StreamId, Ticket};
 
 use super::state::State;
-use super::{Cause, Control, Engine, StreamShared};
+use super::{Cause, Control};
 use crate::core::completion::Registration;
 use crate::error::Failure;
+use crate::stream::StreamCore;
 use crate::sync::Mutex;
 
 /// One stream's wait for an operation of another shard.
 pub(crate) struct Hold {
-    /// What is waited for.
-    source: (Arc<Engine>, Arc<StreamShared>, u64),
-    /// The operation that holds the waiting stream back.
-    held: (Arc<Engine>, Arc<StreamShared>, u64),
+    /// The stream that is waited for, and the operation.
+    source: Arc<StreamCore>,
+    until: u64,
+    /// The stream that waits, and the operation that holds it back.
+    held: Arc<StreamCore>,
+    ticket: u64,
     /// `None` once it was released.
     registration: Mutex<Option<Registration<Cause>>>,
 }
 
 impl Hold {
-    /// The hold `held` was accepted: it is released when `source` has an outcome.
-    pub(crate) fn begin(source: (Arc<Engine>, Arc<StreamShared>, u64), held: (Arc<Engine>, Arc<StreamShared>, u64)) {
-        let hold = Arc::new(Hold { source, held, registration: Mutex::new(Some(Registration::default())) });
+    /// The operation `ticket` holds the stream `held` back from here on, until `until` of the stream `source` has an outcome.
+    pub(crate) fn begin(source: Arc<StreamCore>, until: u64, held: Arc<StreamCore>, ticket: u64) {
+        let registration = Mutex::new(Some(Registration::default()));
+        let hold = Arc::new(Hold { source, until, held, ticket, registration });
         hold.look();
-        let (engine, stream, ticket) = &hold.source;
-        if !stream.timeline.is_done(*ticket) {
+        let StreamCore { engine, shared } = &*hold.source;
+        if !shared.timeline.is_done(until) {
             // It goes out without delay, as for anybody who waits.
-            engine.request(Control::Waiter { stream: stream.id, ticket: Ticket(*ticket) });
+            engine.request(Control::Waiter { stream: shared.id, ticket: Ticket(until) });
             engine.drive();
         }
     }
 
     fn look(self: &Arc<Self>) {
-        let (_, source, ticket) = &self.source;
         let waker = Waker::from(Arc::clone(self));
         let mut cx = Context::from_waker(&waker);
         let outcome = {
             let mut place = self.registration.lock();
             let Some(registration) = &mut *place else { return };
-            let Poll::Ready(outcome) = source.timeline.poll(*ticket, registration, &mut cx, |_| {}) else { return };
+            let timeline = &self.source.shared.timeline;
+            let Poll::Ready(outcome) = timeline.poll(self.until, registration, &mut cx, |_| {}) else { return };
             *place = None;
             outcome
         };
@@ -62,22 +66,18 @@ impl Hold {
     }
 
     fn release(&self, outcome: Result<(), Cause>) {
-        let (engine, stream, ticket) = &self.held;
+        let StreamCore { engine, shared } = &*self.held;
         if let Err(cause) = outcome {
-            let cause = cause.error.as_dependency();
-            stream.timeline.fail(*ticket, Arc::new(Failure::of_operation(*ticket, cause)));
+            let failure = Failure::of_operation(self.ticket, cause.error.as_dependency());
+            shared.timeline.fail(self.ticket, Arc::new(failure));
         }
-        engine.request(Control::Release { stream: stream.id, ticket: Ticket(*ticket) });
+        engine.request(Control::Release { stream: shared.id, ticket: Ticket(self.ticket) });
         engine.drive();
     }
 }
 
 impl Wake for Hold {
     fn wake(self: Arc<Self>) {
-        self.look();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
         self.look();
     }
 }

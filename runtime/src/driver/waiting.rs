@@ -35,8 +35,9 @@ use crate::sync::{Mutation, mutated, spin_loop};
 /// flood of many tasks must not keep one of them from its own business.
 const INLINE_ROUNDS: u32 = 8;
 
-/// Looks at the fences between two times that the role is taken. None in a model, where a pause would always let the device go on.
-const LOOKS: u32 = if cfg!(dxg_loom) { 0 } else { 32 };
+/// Looks at the fences between two times that the role is taken. One in a model, where a pause would
+/// always let the device go on.
+const LOOKS: u32 = if cfg!(dxg_loom) { 1 } else { 32 };
 
 /// The place of a future that waits for an operation. Its owner gives it to [`Engine::end_wait`] before it drops it.
 #[derive(Default)]
@@ -173,7 +174,8 @@ impl Engine {
         self.common.others(self.shard).for_each(|other| other.flush_shard());
     }
 
-    fn flush_shard(&self) {
+    /// As [`Engine::flush_everything`], of this shard.
+    pub(super) fn flush_shard(&self) {
         self.ask_for_flush();
         self.drive();
     }
@@ -277,19 +279,17 @@ impl Engine {
     /// Looks at the fences in a loop, holding the role only while it reads; whether there is something to do before `until`.
     pub(super) fn look_until(&self, until: Nanos) -> bool {
         loop {
-            let mut moved = true;
             let mut watched = Watched::new();
             // Without the role somebody else reads the fences.
-            let entered = self.role.try_drive(|state| {
-                moved = state.has_progress(self);
-                watched = state.watched();
-            });
-            if !entered || moved || !self.queue.is_empty() {
+            let entered = self.role.try_drive(|state| watched = state.watched());
+            if !entered || !self.queue.is_empty() {
                 return true;
             }
             // The fences themselves are anybody's to read.
-            for _ in 0..LOOKS {
-                spin_loop();
+            for look in 0..LOOKS {
+                if look > 0 {
+                    spin_loop();
+                }
                 if watched.iter().any(|&(queue, seen)| self.backend.progress(queue) > seen) {
                     return true;
                 }

@@ -99,7 +99,7 @@ pub fn enqueue_all(stream: &Stream, mut batch: Batch<'_>, wait: bool) -> Result<
     let mut afters = Vec::new();
     let (n, Batch { entries, mut others }) = (batch.len(), batch);
     for other in others.iter_mut().flatten() {
-        other.place(core);
+        other.ready.place(core);
     }
     // The queue makes each operation of an entry once, in their order.
     let mut entries = entries.into_iter();

@@ -125,9 +125,7 @@ impl TimelineRecording {
         }
         Ok(summary)
     }
-}
 
-impl TimelineRecording {
     /// Ends it everywhere: the first shard comes first, so that no other begins any more.
     fn end(&self) -> Vec<Recorder> {
         self.engine.shards().filter_map(|shard| shard.timeline.end()).map(|recorder| *recorder).collect()

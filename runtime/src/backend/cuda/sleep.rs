@@ -6,7 +6,8 @@
 //!
 //! The driver cannot raise a descriptor by itself, and a host callback costs tens of microseconds and runs on a thread that
 //! must not call the driver. A thread is made when its queue is slept on for the first time; it blocks on an event that
-//! covers all waiters. It drives itself when it wakes: who waits is told without the attendant's wake-up in between. Arming again while a thread is blocked on an earlier value adds nothing: it will look again.
+//! covers all waiters. It drives itself when it wakes: who waits is told without the attendant's wake-up in between. Arming again
+//! while a thread is blocked on an earlier value adds nothing: it will look again.
 //!
 //! | part | who may touch it |
 //! |---|---|
