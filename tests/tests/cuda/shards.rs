@@ -283,6 +283,28 @@ fn limits_and_policy_are_those_of_every_shard() {
 }
 
 #[test]
+fn room_is_that_of_the_device() {
+    let fake = Fake::new();
+    let limits = Limits { device_operations: dxg_runtime::Bound::new(4, 2), ..Limits::default() };
+    let device = sharded(&fake).open_with(limits).unwrap();
+    let (one, other) = (device.stream().unwrap(), device.stream().unwrap());
+    let x = device.alloc::<u32>(8).unwrap();
+    fake.number("fake_hold", 1);
+    for _ in 0..4 {
+        one.try_fill(&x, 1u32).unwrap();
+    }
+    let full = other.try_fill(&x, 2u32).unwrap_err();
+    assert!(matches!(full, dxg_runtime::TryError::Full { bound: dxg_runtime::Full::Device, .. }), "{full}");
+    fake.number("fake_hold", 0);
+    // Nobody waits for the others' operations, nor flushes them.
+    for turn in 0..100u32 {
+        let stream = if turn % 2 == 0 { &other } else { &one };
+        drop(futures::executor::block_on(stream.fill(&x, turn)).unwrap());
+    }
+    device.synchronize_blocking().unwrap();
+}
+
+#[test]
 fn a_timeline_shows_every_shard() {
     let fake = Fake::new();
     let (device, one, other) = two(&fake);
