@@ -147,8 +147,8 @@ pub struct Limits {
     /// Shards of a `cuda` device, at most; 0: as many as suit the machine. Streams beyond the first 64 are divided among them, and each
     /// has a scheduler, a driver role and hardware queues of its own, so that many tasks are not held up by what one core can hand
     /// over. Within a shard the device itself lets streams wait for each other's events; from one shard to another the host does,
-    /// which takes some 10 µs more. A device that is opened with a policy of one by one has one shard; set later, it holds within
-    /// each. *At opening.*
+    /// which takes the way to the host and back. A device that is opened with a policy of one by one has one shard; set later, it
+    /// holds within each. *At opening.*
     pub shards: u16,
     /// Memory for host data on its way to or from the device. *At opening.*
     pub staging_bytes: u64,
